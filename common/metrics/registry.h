@@ -1,0 +1,43 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+namespace triptych {
+
+using MetricLabels = std::map<std::string, std::string>;
+
+// Makes a process's metrics. Each binary's metrics.h has one member and one verb per metric and is the only one to call this.
+// Label values beyond kMaxMetricLabelValues of one metric fall into "other". Returned references live as long as the registry;
+// the metric objects are thread-safe.
+class MetricRegistry {
+ public:
+  MetricRegistry();
+  prometheus::Counter& Counter(std::string_view name, std::string_view help, const MetricLabels& labels = {});
+  prometheus::Gauge& Gauge(std::string_view name, std::string_view help, const MetricLabels& labels = {});
+  prometheus::Histogram& Histogram(std::string_view name,
+                                   std::string_view help,
+                                   const std::vector<double>& buckets,
+                                   const MetricLabels& labels = {});
+  std::string Serialize() const;  // Prometheus text format
+
+  // Bucket bounds that fit what is measured, seconds.
+  static const std::vector<double>& LatencyBuckets();      // 1 ms .. 120 s
+  static const std::vector<double>& TokenGapBuckets();     // 0.5 ms .. 5 s
+
+ private:
+  std::shared_ptr<prometheus::Registry> registry_;
+  mutable std::mutex mutex_;
+  std::map<std::string, size_t, std::less<>> label_sets_;  // by metric name; guarded by mutex_
+};
+
+}  // namespace triptych

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/ids.h"
+#include "common/model_card/image_geometry.h"
+#include "common/status.h"
+#include "common/tokenizer/tokenizer.h"
+
+namespace triptych {
+
+enum class ChatRole { kSystem, kUser, kAssistant };
+
+// A picture as a prompt sees it: only its size matters.
+struct PromptImage {
+  ImageSize size;
+  int32_t max_tiles = 0;  // 0: the model's default
+};
+// Text, or the index of a picture in the prompt's list.
+struct ImageRef { int32_t image = 0; };
+using PromptPart = std::variant<std::string, ImageRef>;
+struct ChatMessage {
+  ChatRole role = ChatRole::kUser;
+  std::vector<PromptPart> parts;
+};
+struct PlacedImage { int32_t index = 0; int32_t image = 0; };
+
+// A prompt as the decoder sees it: ids with kImageRow on image rows.
+struct TokenizedPrompt {
+  std::vector<TokenId> ids;
+  std::vector<ImageSpan> images;  // in order of position
+};
+
+// What generate() of the published code does unless told otherwise.
+struct GenerationDefaults {
+  int32_t max_new_tokens = 1024;
+  std::vector<TokenId> stop_token_ids;
+  bool penalty_sees_prompt = false;  // false: repetition penalty sees BOS and output only, as with inputs_embeds
+};
+
+// What a model is, as far as no tensor is needed: sizes, tokenizer, templates, how many tokens a picture takes. Immutable and
+// thread-safe. One subclass for each family, in a folder of its own; made by LoadModelCard.
+class ModelCard {
+ public:
+  virtual ~ModelCard() = default;
+
+  virtual const std::string& family() const = 0;
+  virtual int32_t context_tokens() const = 0;
+  virtual int32_t vocab_size() const = 0;       // rows of the embedding: ids run below it
+  virtual int32_t hidden_size() const = 0;
+  virtual bool accepts_images() const = 0;
+  virtual TokenId image_placeholder() const = 0;   // what CountTokens shows on image rows
+  virtual const GenerationDefaults& defaults() const = 0;
+  virtual const Tokenizer& tokenizer() const = 0;
+  // SHA-256 over the configuration and tokenizer files: equal digests give equal token sequences.
+  virtual const Sha256Digest& digest() const = 0;
+
+  // Exactly as many rows as the encoder will make, and tiles as its tower will run. kInvalidArgument for max_tiles out of range.
+  virtual StatusOr<int32_t> ImageRows(const PromptImage& image) const = 0;
+  virtual StatusOr<int32_t> ImageTiles(const PromptImage& image) const = 0;
+
+  // The model's own chat template; texts are only text. kInvalidArgument for roles out of order or no user message.
+  virtual StatusOr<TokenizedPrompt> RenderConversation(std::span<const ChatMessage> messages,
+                                                       std::span<const PromptImage> images) const = 0;
+  // Taken as it is, special tokens included; only BOS is added, once, in front.
+  virtual StatusOr<TokenizedPrompt> RenderRaw(std::span<const PromptPart> parts,
+                                              std::span<const PromptImage> images) const = 0;
+  // Token ids as they are; each picture is spliced in before the id at its index.
+  StatusOr<TokenizedPrompt> RenderTokens(std::span<const TokenId> ids,
+                                         std::span<const PlacedImage> placed,
+                                         std::span<const PromptImage> images) const;
+};
+
+// Reads config.json, generation_config.json and the tokenizer of a checkpoint folder. kFailedPrecondition names file and key.
+StatusOr<std::unique_ptr<ModelCard>> LoadModelCard(const std::string& model_dir);
+
+}  // namespace triptych

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include <grpcpp/grpcpp.h>
+
+#include "common/string_map.h"
+
+namespace triptych {
+
+// One channel for each address and purpose, with internal keepalive and message caps set, so that a dead or silent peer is noticed
+// within two seconds. Two purposes ("control", "bulk") keep picture bytes and tokens off each other's connections. Thread-safe.
+class ChannelPool {
+ public:
+  enum class Purpose { kControl, kBulk };
+  std::shared_ptr<grpc::Channel> Get(std::string_view address, Purpose purpose);
+  void Forget(std::string_view address);  // a worker is gone for good
+
+ private:
+  std::mutex mutex_;
+  StringMap<std::shared_ptr<grpc::Channel>> channels_;  // guarded by mutex_
+};
+
+}  // namespace triptych

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -100,6 +101,7 @@ struct SequenceResult {
   std::optional<ScoredToken> chosen;      // when sampled
   std::vector<TokenLogprob> candidates;   // beam search: processed log-probabilities, best first
   std::vector<ScoredToken> scored;        // kAll: one for each target that is not kImageRow
+  std::string error;                      // not empty: this sequence alone failed (logits not finite, picture rows gone)
 };
 struct StepResult {
   uint64_t step = 0;

@@ -17,27 +17,31 @@ namespace triptych::vision {
 // sides use it: the encoder for what it made, the decoder for what it fetched. Thread-safe; a miss is an answer, never an error.
 class EmbeddingStore {
  public:
-  // Told when an entry is complete or goes (for cache events), and on growth. Called without the store's lock.
+  // Called without the store's lock, one call at a time, in the order in which things happened, and perhaps on another thread that is using
+  // the store. on_removed tells only of entries that were complete.
   struct Observer {
     std::function<void(const EmbeddingKey&, int32_t rows)> on_rows;   // rows from the first that are there now
     std::function<void(const EmbeddingKey&)> on_stored;               // complete
     std::function<void(const EmbeddingKey&)> on_removed;
   };
-  // Holds an entry in place while it lives. Movable.
+  // Holds an entry in place while it lives. Movable, and may outlive the store.
   class Pin;
 
   EmbeddingStore(int64_t capacity_bytes, int32_t hidden_size, Observer observer);
   ~EmbeddingStore();
 
-  // Makes room for an entry of `rows` rows, or pins the one that is there. kResourceExhausted when what is pinned leaves no room.
+  // Makes room for an entry of `rows` rows, or pins the one that is there (also an abandoned one, which goes on where it
+  // stopped). kResourceExhausted when what is pinned leaves no room; kInternal when the one that is there has other rows.
   StatusOr<Pin> Reserve(const EmbeddingKey& key, int32_t rows);
-  // Pins what is there, complete or growing; an empty Pin when the key is unknown.
+  // Pins what is there, complete or growing; an empty Pin when the key is unknown. Counts a hit or a miss.
   Pin Find(const EmbeddingKey& key);
-  // Appends rows at `first_row` (which must be the next one; rows already there are skipped). [n, hidden] float32.
+  // Appends rows at `first_row`, at most the next one (rows already there are skipped). [n, hidden] float32. kNotFound for an unknown
+  // key, kInvalidArgument for rows that do not fit; nothing changes then.
   Status Append(const EmbeddingKey& key, int32_t first_row, const at::Tensor& rows);
-  // An incomplete entry that nobody will finish: dropped when unpinned.
+  // An incomplete entry that nobody will finish: dropped when unpinned. Nothing for others.
   void Abandon(const EmbeddingKey& key);
 
+  int32_t hidden_size() const;
   int64_t bytes() const;
   int64_t entries() const;
   uint64_t hits() const;

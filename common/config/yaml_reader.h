@@ -13,16 +13,21 @@
 
 namespace triptych {
 
+// The least and the greatest value that a number may have.
+struct FieldRange {
+  int64_t min;
+  int64_t max;
+};
+
 // Reads one mapping of a YAML file into a struct: each Field call names a key that is allowed and where its value goes; a key that is
-// absent leaves the default. Finish() gives the first problem as "file:line: ..." — a wrong type, a value out of range, or an
-// unknown key with the nearest known one. Nothing of yaml-cpp shows here, and none of its exceptions leaves.
+// absent leaves the default. Finish() gives the first problem as "file:line: ..." — a wrong type, a value out of range, a key given
+// twice, or an unknown key with the nearest known one. Nothing of yaml-cpp shows here, and none of its exceptions leaves.
 //
-//   YamlReader reader = ...; reader.Field("port", &config.port, {.min = 0, .max = 65535}); return reader.Finish();
+//   TRIPTYCH_ASSIGN_OR_RETURN(YamlReader yaml, YamlReader::FromFile(path));
+//   yaml.Field("port", &config.port, {0, 65535});
+//   return yaml.Finish();
 class YamlReader {
  public:
-  template <typename T>
-  struct Range { T min; T max; };
-
   static StatusOr<YamlReader> FromFile(const std::string& path);
   static StatusOr<YamlReader> FromText(std::string_view text, std::string_view name);
   YamlReader(YamlReader&&) noexcept;
@@ -30,10 +35,10 @@ class YamlReader {
 
   void Field(std::string_view key, std::string* value);
   void Field(std::string_view key, bool* value);
-  void Field(std::string_view key, int32_t* value, Range<int64_t> range);
-  void Field(std::string_view key, int64_t* value, Range<int64_t> range);
-  void Field(std::string_view key, double* value, Range<double> range);
-  void Field(std::string_view key, std::chrono::milliseconds* value);   // "500ms", "2s", "5m"
+  void Field(std::string_view key, int32_t* value, FieldRange range);
+  void Field(std::string_view key, int64_t* value, FieldRange range);
+  void Field(std::string_view key, double* value, FieldRange range);
+  void Field(std::string_view key, std::chrono::milliseconds* value);  // "500ms", "2s", "5m"
   void Field(std::string_view key, Endpoint* value);
   void Field(std::string_view key, std::vector<std::string>* value);
   // A nested mapping, and a list of mappings; `read` declares the fields of one.
@@ -42,12 +47,14 @@ class YamlReader {
   // A rule over several fields, reported at this mapping's line.
   void Require(bool condition, std::string_view what);
 
-  Status Finish();
+  Status Finish();  // once
 
  private:
   struct Impl;
   explicit YamlReader(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+StatusOr<std::chrono::milliseconds> ParseDuration(std::string_view text);
 
 }  // namespace triptych

@@ -2,8 +2,9 @@
 
 #include <sys/types.h>
 
-#include <functional>
+#include <optional>
 
+#include "common/clock.h"
 #include "common/status.h"
 
 namespace triptych {
@@ -15,6 +16,7 @@ class SignalWaiter {
   SignalWaiter();
   ~SignalWaiter();
   int Wait();        // blocks until a signal or Wake(); gives the signal's number, 0 for Wake
+  std::optional<int> WaitUntil(TimePoint deadline);  // nothing: the deadline has passed
   void Wake();       // any thread
 
  private:

@@ -19,8 +19,15 @@ class HttpExposer {
     std::function<Status()> alive;
     std::function<Status()> ready;
   };
+  struct Reply {
+    int status = 200;
+    std::string content_type = "text/plain; charset=utf-8";
+    std::string body;
+  };
   HttpExposer(Endpoint listen, const MetricRegistry* registry, Probes probes);
   ~HttpExposer();
+  // A further read-only path, before Start. `answer` is called on the exposer's thread; must not block.
+  void AddRoute(std::string path, std::function<Reply()> answer);
   Status Start();  // kFailedPrecondition names the address when the port is in use
   int port() const;
   void Stop();

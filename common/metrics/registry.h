@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,9 +36,11 @@ class MetricRegistry {
   static const std::vector<double>& TokenGapBuckets();     // 0.5 ms .. 5 s
 
  private:
+  MetricLabels Bounded(std::string_view name, const MetricLabels& labels);
+
   std::shared_ptr<prometheus::Registry> registry_;
-  mutable std::mutex mutex_;
-  std::map<std::string, size_t, std::less<>> label_sets_;  // by metric name; guarded by mutex_
+  std::mutex mutex_;
+  std::map<std::string, std::set<MetricLabels>> label_sets_;  // by metric; guarded by mutex_
 };
 
 }  // namespace triptych

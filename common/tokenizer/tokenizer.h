@@ -9,6 +9,7 @@
 
 #include "common/ids.h"
 #include "common/status.h"
+#include "common/tokenizer/utf8.h"
 
 namespace triptych {
 
@@ -50,8 +51,6 @@ class IncrementalDetokenizer {
   const Tokenizer* tokenizer_;
   std::string pending_;  // an unfinished UTF-8 sequence
 };
-
-bool IsValidUtf8(std::string_view text);
 
 // From a checkpoint folder: tokenizer.model (SentencePiece). kFailedPrecondition names the file and what is wrong with it.
 StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& model_dir);

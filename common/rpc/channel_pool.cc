@@ -1,0 +1,43 @@
+#include "common/rpc/channel_pool.h"
+
+#include "common/limits.h"
+#include "fmt/format.h"
+
+namespace triptych {
+namespace {
+
+std::shared_ptr<grpc::Channel> Connect(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(kKeepalivePing.count()));
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, static_cast<int>(kKeepaliveAck.count()));
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // else equal channels share one connection
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+  arguments.SetMaxReceiveMessageSize(kMaxGrpcMessageBytes);
+  arguments.SetMaxSendMessageSize(kMaxGrpcMessageBytes);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+std::string KeyOf(std::string_view address, ChannelPool::Purpose purpose) {
+  return fmt::format("{}/{}", address, static_cast<int>(purpose));
+}
+
+}  // namespace
+
+std::shared_ptr<grpc::Channel> ChannelPool::Get(std::string_view address, Purpose purpose) {
+  const std::string key = KeyOf(address, purpose);
+  std::lock_guard lock(mutex_);
+  std::shared_ptr<grpc::Channel>& channel = channels_[key];
+  if (channel == nullptr) channel = Connect(std::string(address));
+  return channel;
+}
+
+void ChannelPool::Forget(std::string_view address) {
+  std::lock_guard lock(mutex_);
+  for (const Purpose purpose : {Purpose::kControl, Purpose::kBulk}) channels_.erase(KeyOf(address, purpose));
+}
+
+}  // namespace triptych

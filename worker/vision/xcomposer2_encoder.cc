@@ -1,0 +1,40 @@
+#include "worker/vision/xcomposer2_encoder.h"
+
+#include <utility>
+
+#include "common/check.h"
+#include "worker/vision/clip_pixels.h"
+#include "worker/vision/pil_resize.h"
+
+namespace triptych::vision {
+
+StatusOr<std::unique_ptr<VisionEncoder>> XComposer2Encoder::Load(const weights::WeightLoader& loader,
+                                                                 const ClipVitSizes& sizes,
+                                                                 int64_t hidden_size,
+                                                                 at::Device device) {
+  WeightReader reader(&loader, device);
+  TRIPTYCH_ASSIGN_OR_RETURN(ClipVit vit, ClipVit::Load(reader, "vit.vision_tower.vision_model.", sizes));
+  TRIPTYCH_ASSIGN_OR_RETURN(Projector projector, Projector::Load(reader, "vision_proj", sizes.width, hidden_size));
+  TRIPTYCH_RETURN_IF_ERROR(reader.CheckAllRead({"vit.", "vision_proj."}));
+  return std::unique_ptr<VisionEncoder>(new XComposer2Encoder(std::move(vit), std::move(projector), hidden_size));
+}
+
+XComposer2Encoder::XComposer2Encoder(ClipVit vit, Projector projector, int64_t hidden_size)
+    : vit_(std::move(vit)), projector_(std::move(projector)), hidden_size_(hidden_size) {}
+
+StatusOr<PreparedImage> XComposer2Encoder::Prepare(const at::Tensor& rgb, int32_t max_tiles) const {
+  if (max_tiles < 0) return InvalidArgument("max_tiles is {}; it must not be negative", max_tiles);
+  const auto side = static_cast<int32_t>(vit_.sizes().image_size);
+  const at::Tensor tile = NormalizeForClip(PilResize(rgb, {side, side}, ResizeFilter::kBicubic));
+  return PreparedImage{.tiles = tile.unsqueeze(0), .rows = static_cast<int32_t>(vit_.sizes().tokens())};
+}
+
+at::Tensor XComposer2Encoder::Tower(const at::Tensor& tiles) { return vit_.Forward(tiles); }
+
+at::Tensor XComposer2Encoder::Project(const PreparedImage& image, const at::Tensor& features) {
+  TRIPTYCH_CHECK(features.size(0) * features.size(1) == image.rows);
+  const at::Tensor rows = projector_.Forward(features.reshape({image.rows, features.size(2)}));
+  return rows.to(at::kCPU, at::kFloat).contiguous();
+}
+
+}  // namespace triptych::vision

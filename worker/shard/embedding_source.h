@@ -13,7 +13,8 @@ namespace triptych::shard {
 class EmbeddingSource {
  public:
   virtual ~EmbeddingSource() = default;
-  // Rows [first, first + count), [count, hidden] float32 on the CPU. kNotFound fails the one sequence that wanted them.
+  // Rows [first, first + count), [count, hidden] float32 on the CPU. kNotFound fails the one
+  // sequence that wanted them.
   virtual StatusOr<at::Tensor> Rows(const EmbeddingKey& key, int32_t first, int32_t count) = 0;
 };
 

@@ -1,0 +1,86 @@
+#include "tests/golden/golden_set.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+#include <sstream>
+
+#include <ATen/ops/cat.h>
+
+#include "nlohmann/json.hpp"
+#include "worker/weights/safetensors_file.h"
+
+namespace triptych::golden {
+namespace {
+
+std::vector<std::string> CandidateFolders() {
+  std::vector<std::string> folders;
+  if (const char* list = std::getenv("TRIPTYCH_GOLDEN"); list != nullptr) {
+    std::istringstream stream(list);
+    for (std::string folder; std::getline(stream, folder, ':');) folders.push_back(folder);
+    return folders;
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(TRIPTYCH_TEST_DATA "/golden")) {
+    if (entry.is_directory()) folders.push_back(entry.path());
+  }
+  std::sort(folders.begin(), folders.end());
+  return folders;
+}
+
+std::vector<TokenId> ToIds(const at::Tensor& tensor) {
+  const at::Tensor ids = tensor.to(at::kLong).contiguous();
+  const int64_t* values = ids.const_data_ptr<int64_t>();
+  return {values, values + ids.numel()};
+}
+
+StatusOr<GoldenCase> ReadCase(const weights::SafetensorsFile& file) {
+  GoldenCase golden{.name = std::filesystem::path(file.path()).stem()};
+  TRIPTYCH_ASSIGN_OR_RETURN(const at::Tensor input_ids, file.Read("input_ids"));
+  TRIPTYCH_ASSIGN_OR_RETURN(const at::Tensor greedy_ids, file.Read("greedy_ids"));
+  TRIPTYCH_ASSIGN_OR_RETURN(golden.logits, file.Read("logits"));
+  golden.prompt.tokens = ToIds(input_ids);
+  golden.prompt.prompt_tokens = static_cast<int32_t>(golden.prompt.tokens.size());
+  golden.greedy_ids = ToIds(greedy_ids);
+  std::vector<at::Tensor> pictures;
+  for (int i = 0; file.Find(fmt::format("proj_out{}", i)) != nullptr; ++i) {
+    TRIPTYCH_ASSIGN_OR_RETURN(at::Tensor rows, file.Read(fmt::format("proj_out{}", i)));
+    pictures.push_back(std::move(rows));
+  }
+  if (!pictures.empty()) golden.prompt.image_rows = at::cat(pictures);
+  const size_t total = golden.prompt.tokens.size() + golden.greedy_ids.size();
+  golden.prompt.blocks.resize((total + kBlockTokens - 1) / kBlockTokens);
+  std::iota(golden.prompt.blocks.begin(), golden.prompt.blocks.end(), 0);
+  return golden;
+}
+
+}  // namespace
+
+std::vector<std::string> GoldenFolders(const std::string& model_type) {
+  std::vector<std::string> folders;
+  for (const std::string& folder : CandidateFolders()) {
+    std::ifstream stream(folder + "/config.json");
+    const nlohmann::json config =
+        nlohmann::json::parse(stream, nullptr, /*allow_exceptions=*/false);
+    if (config.is_object() && config.value("model_type", "") == model_type)
+      folders.push_back(folder);
+  }
+  return folders;
+}
+
+StatusOr<std::vector<GoldenCase>> LoadGoldenCases(const std::string& folder) {
+  std::vector<GoldenCase> cases;
+  for (const auto& entry : std::filesystem::directory_iterator(folder + "/cases")) {
+    if (entry.path().extension() != ".safetensors") continue;
+    TRIPTYCH_ASSIGN_OR_RETURN(const auto file, weights::SafetensorsFile::Open(entry.path()));
+    if (file.Find("input_ids") == nullptr) continue;
+    TRIPTYCH_ASSIGN_OR_RETURN(GoldenCase golden, ReadCase(file));
+    cases.push_back(std::move(golden));
+  }
+  std::sort(
+      cases.begin(), cases.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return cases;
+}
+
+}  // namespace triptych::golden

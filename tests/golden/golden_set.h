@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "common/status.h"
+#include "tests/fakes/model_crew.h"
+
+namespace triptych::golden {
+
+// One case of a golden set as the language model sees it: the reference's projector rows as
+// pictures.
+struct GoldenCase {
+  std::string name;
+  fakes::ScriptedSequence prompt;   // with blocks for the greedy tokens too
+  at::Tensor logits;                // [prompt, vocab] float32
+  std::vector<TokenId> greedy_ids;  // the 32 that follow
+};
+
+// Folders of golden sets of a model_type: those in TRIPTYCH_GOLDEN (separated by colons) when it is
+// set, else those in tests/golden.
+std::vector<std::string> GoldenFolders(const std::string& model_type);
+
+StatusOr<std::vector<GoldenCase>> LoadGoldenCases(const std::string& folder);
+
+}  // namespace triptych::golden

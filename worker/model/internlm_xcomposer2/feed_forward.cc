@@ -1,0 +1,39 @@
+#include "worker/model/internlm_xcomposer2/feed_forward.h"
+
+#include <utility>
+
+#include "worker/kernels/activation.h"
+
+namespace triptych::model::internlm_xcomposer2 {
+
+FeedForward::FeedForward(layers::PloraLinear w1, layers::PloraLinear w3, layers::PloraLinear w2)
+    : w1_(std::move(w1)), w3_(std::move(w3)), w2_(std::move(w2)) {}
+
+StatusOr<FeedForward> FeedForward::Load(const weights::WeightLoader& loader,
+                                        const LayerNames& names,
+                                        const Config& config,
+                                        const layers::RankContext& context) {
+  const int64_t hidden = config.hidden_size;
+  const int64_t inner = config.intermediate_size;
+  TRIPTYCH_ASSIGN_OR_RETURN(const layers::RowRange rows,
+                            layers::EvenPart(inner, context, "intermediate features"));
+  TRIPTYCH_ASSIGN_OR_RETURN(
+      layers::PloraLinear w1,
+      layers::PloraLinear::LoadColumn(loader, {names.w1, hidden, inner}, {rows}, context));
+  TRIPTYCH_ASSIGN_OR_RETURN(
+      layers::PloraLinear w3,
+      layers::PloraLinear::LoadColumn(loader, {names.w3, hidden, inner}, {rows}, context));
+  TRIPTYCH_ASSIGN_OR_RETURN(
+      layers::PloraLinear w2,
+      layers::PloraLinear::LoadRow(loader, {names.w2, inner, hidden}, context));
+  return FeedForward(std::move(w1), std::move(w3), std::move(w2));
+}
+
+at::Tensor FeedForward::Forward(const at::Tensor& x,
+                                const std::vector<layers::RowRun>& image_runs) const {
+  const at::Tensor gate = w1_.Forward(x, image_runs);
+  const at::Tensor up = w3_.Forward(x, image_runs);
+  return w2_.Forward(kernels::SiluMul(gate, up), image_runs);
+}
+
+}  // namespace triptych::model::internlm_xcomposer2

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "worker/comm/communicator.h"
+
+namespace triptych::model::layers {
+
+// Where one rank's layers live and whom they compute with.
+struct RankContext {
+  comm::Communicator* communicator = nullptr;  // outlives the layers
+  at::Device device = at::kCPU;
+  at::ScalarType dtype = at::kFloat;  // of activations: float32 on the CPU
+
+  int rank() const { return communicator->rank(); }
+  int size() const { return communicator->size(); }
+};
+
+}  // namespace triptych::model::layers

@@ -1,0 +1,91 @@
+#include "worker/model/layers/tp_linear.h"
+
+#include <optional>
+
+#include <ATen/ops/cat.h>
+
+namespace triptych::model::layers {
+namespace {
+
+StatusOr<at::Tensor> LoadRows(const weights::WeightLoader& loader,
+                              const std::string& name,
+                              const std::vector<int64_t>& shape,
+                              const std::vector<RowRange>& rows,
+                              const RankContext& context) {
+  std::vector<at::Tensor> parts;
+  for (const RowRange& range : rows) {
+    TRIPTYCH_ASSIGN_OR_RETURN(
+        at::Tensor part, LoadWeight(loader, name, shape, {0, range.begin, range.end}, context));
+    parts.push_back(std::move(part));
+  }
+  return parts.size() == 1 ? parts.front() : at::cat(parts);
+}
+
+}  // namespace
+
+StatusOr<RowRange> EvenPart(int64_t n, const RankContext& context, std::string_view what) {
+  const int64_t size = context.size();
+  if (n % size != 0) {
+    return FailedPrecondition("tensor parallel {} does not divide {} {} evenly", size, n, what);
+  }
+  const int64_t part = n / size;
+  return RowRange{context.rank() * part, (context.rank() + 1) * part};
+}
+
+StatusOr<TpLinear> TpLinear::LoadColumn(const weights::WeightLoader& loader,
+                                        const LinearSpec& spec,
+                                        const std::vector<RowRange>& rows,
+                                        const RankContext& context) {
+  TRIPTYCH_ASSIGN_OR_RETURN(
+      const at::Tensor weight,
+      LoadRows(loader, spec.name + ".weight", {spec.out, spec.in}, rows, context));
+  std::optional<at::Tensor> bias;
+  if (spec.has_bias) {
+    TRIPTYCH_ASSIGN_OR_RETURN(bias,
+                              LoadRows(loader, spec.name + ".bias", {spec.out}, rows, context));
+  }
+  return TpLinear(kernels::PackedLinear::Pack(weight, bias, context.device));
+}
+
+StatusOr<TpLinear> TpLinear::LoadRow(const weights::WeightLoader& loader,
+                                     const LinearSpec& spec,
+                                     const RankContext& context) {
+  TRIPTYCH_ASSIGN_OR_RETURN(const RowRange part, EvenPart(spec.in, context, "input features"));
+  TRIPTYCH_ASSIGN_OR_RETURN(
+      const at::Tensor weight,
+      LoadWeight(
+          loader, spec.name + ".weight", {spec.out, spec.in}, {1, part.begin, part.end}, context));
+  std::optional<at::Tensor> bias;
+  if (spec.has_bias && context.rank() == 0) {
+    TRIPTYCH_ASSIGN_OR_RETURN(
+        bias, LoadWeight(loader, spec.name + ".bias", {spec.out}, weights::Slice::All(), context));
+  }
+  return TpLinear(kernels::PackedLinear::Pack(weight, bias, context.device));
+}
+
+StatusOr<TpLinear> TpLinear::LoadReplicated(const weights::WeightLoader& loader,
+                                            const LinearSpec& spec,
+                                            const RankContext& context) {
+  return LoadColumn(loader, spec, {{0, spec.out}}, context);
+}
+
+StatusOr<at::Tensor> LoadWeight(const weights::WeightLoader& loader,
+                                const std::string& name,
+                                const std::vector<int64_t>& shape,
+                                weights::Slice slice,
+                                const RankContext& context) {
+  TRIPTYCH_ASSIGN_OR_RETURN(const at::Tensor stored, loader.Load(name, shape, slice));
+  if (context.device.is_cuda()) return stored.to(context.device, context.dtype);
+  return stored.scalar_type() == at::kHalf ? stored.to(at::kFloat) : stored;
+}
+
+StatusOr<at::Tensor> LoadVector(const weights::WeightLoader& loader,
+                                const std::string& name,
+                                int64_t size,
+                                const RankContext& context) {
+  TRIPTYCH_ASSIGN_OR_RETURN(const at::Tensor stored,
+                            loader.Load(name, {size}, weights::Slice::All()));
+  return stored.to(context.device, context.dtype);
+}
+
+}  // namespace triptych::model::layers

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "common/status.h"
+#include "worker/kernels/linear.h"
+#include "worker/model/layers/rank_context.h"
+#include "worker/weights/weight_loader.h"
+
+namespace triptych::model::layers {
+
+struct RowRange {
+  int64_t begin = 0;
+  int64_t end = 0;
+  auto operator<=>(const RowRange&) const = default;
+};
+
+// A linear layer as the checkpoint stores it: `name`.weight [out, in], and `name`.bias [out].
+struct LinearSpec {
+  std::string name;
+  int64_t in = 0;
+  int64_t out = 0;
+  bool has_bias = false;
+};
+
+// This rank's even part of `n` features; `what` names them in the error when ranks do not divide
+// them.
+StatusOr<RowRange> EvenPart(int64_t n, const RankContext& context, std::string_view what);
+
+// One rank's part of y = x W^T + b. Immutable once loaded.
+class TpLinear {
+ public:
+  // Output features split: this rank has the stored rows of `rows`, in that order.
+  static StatusOr<TpLinear> LoadColumn(const weights::WeightLoader& loader,
+                                       const LinearSpec& spec,
+                                       const std::vector<RowRange>& rows,
+                                       const RankContext& context);
+  // Input features split evenly: Forward gives this rank's summand (rank 0's has the bias).
+  static StatusOr<TpLinear> LoadRow(const weights::WeightLoader& loader,
+                                    const LinearSpec& spec,
+                                    const RankContext& context);
+  // The same on every rank.
+  static StatusOr<TpLinear> LoadReplicated(const weights::WeightLoader& loader,
+                                           const LinearSpec& spec,
+                                           const RankContext& context);
+
+  at::Tensor Forward(const at::Tensor& x) const {
+    return packed_.Forward(x);
+  }  // [n, in] -> [n, out]
+
+ private:
+  explicit TpLinear(kernels::PackedLinear packed) : packed_(std::move(packed)) {}
+
+  kernels::PackedLinear packed_;
+};
+
+// A stored tensor in a form that kernels take: bfloat16 stays on the CPU, float16 becomes float32.
+StatusOr<at::Tensor> LoadWeight(const weights::WeightLoader& loader,
+                                const std::string& name,
+                                const std::vector<int64_t>& shape,
+                                weights::Slice slice,
+                                const RankContext& context);
+// A norm's weight, in the activations' dtype.
+StatusOr<at::Tensor> LoadVector(const weights::WeightLoader& loader,
+                                const std::string& name,
+                                int64_t size,
+                                const RankContext& context);
+
+}  // namespace triptych::model::layers

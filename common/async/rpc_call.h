@@ -47,7 +47,8 @@ Task<StatusOr<Response>> CallUnary(CallOptions options, Request request, Start s
   start(&state->context, &state->request, &state->response, std::function<void(grpc::Status)>([state](grpc::Status status) {
     state->done.Set(std::move(status));
   }));
-  const grpc::Status status = co_await state->done.Await([state] { state->context.TryCancel(); });
+  Task<grpc::Status> done = state->done.Await([state] { state->context.TryCancel(); });
+  const grpc::Status status = co_await std::move(done);
   if (!status.ok()) co_return FromGrpc(status);
   co_return std::move(state->response);
 }

@@ -10,8 +10,11 @@ namespace triptych {
 
 namespace asio = boost::asio;
 
-// A coroutine's result. Coroutines are named functions that take values, never references to what may die first, and bind each
-// co_await to a variable of its own.
+// A coroutine's result. g++ 12 miscompiles some coroutines, hence three rules: coroutines are named functions that take values, never
+// references to what may die first; each co_await stands alone, bound to a variable; and a call with temporaries among its
+// arguments is first bound to a Task, then awaited, because temporaries in an awaiting expression are destroyed twice:
+//   Task<Status> task = Run(std::move(handler), std::string(name));
+//   const Status status = co_await std::move(task);
 template <typename T>
 using Task = asio::awaitable<T>;
 

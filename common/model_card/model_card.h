@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -75,6 +76,20 @@ class ModelCard {
   StatusOr<TokenizedPrompt> RenderTokens(std::span<const TokenId> ids,
                                          std::span<const PlacedImage> placed,
                                          std::span<const PromptImage> images) const;
+};
+
+// Puts a prompt together, for the families' cards.
+class PromptBuilder {
+ public:
+  PromptBuilder(const ModelCard* card, std::span<const PromptImage> images) : card_(card), images_(images) {}
+  void AddIds(std::span<const TokenId> ids);
+  Status AddImage(int32_t image);  // as many image rows as the card says
+  TokenizedPrompt Finish() && { return std::move(prompt_); }
+
+ private:
+  const ModelCard* const card_;
+  const std::span<const PromptImage> images_;
+  TokenizedPrompt prompt_;
 };
 
 // Reads config.json, generation_config.json and the tokenizer of a checkpoint folder. kFailedPrecondition names file and key.

@@ -76,7 +76,8 @@ template <typename Result, typename Handler, typename... Args>
 Task<Result> RunGuarded(Handler handler, Args... args) {
   std::optional<Status> failure;
   try {
-    Result result = co_await handler(std::move(args)...);
+    Task<Result> task = handler(std::move(args)...);
+    Result result = co_await std::move(task);
     co_return std::move(result);
   } catch (const std::exception& exception) {
     failure = HandlerThrew(exception);
@@ -120,8 +121,8 @@ class BidiCall final : public grpc::ServerBidiReactor<Request, Response>, public
 
  private:
   static Task<void> Serve(std::shared_ptr<BidiCall> call, Handler handler) {
-    const Status status =
-        co_await RunGuarded<Status>(std::move(handler), std::shared_ptr<ServerStream<Request, Response>>(call));
+    Task<Status> task = RunGuarded<Status>(std::move(handler), std::shared_ptr<ServerStream<Request, Response>>(call));
+    const Status status = co_await std::move(task);
     call->core_.finished_ = true;
     call->Finish(ToGrpc(status));
   }
@@ -174,8 +175,9 @@ class WriterCall final : public grpc::ServerWriteReactor<Response>, public Serve
 
  private:
   static Task<void> Serve(std::shared_ptr<WriterCall> call, Request request, Handler handler) {
-    const Status status = co_await RunGuarded<Status>(
+    Task<Status> task = RunGuarded<Status>(
         std::move(handler), std::shared_ptr<ServerStream<Request, Response>>(call), std::move(request));
+    const Status status = co_await std::move(task);
     call->core_.finished_ = true;
     call->Finish(ToGrpc(status));
   }
@@ -223,8 +225,9 @@ class ReaderCall final : public grpc::ServerReadReactor<Request>, public ServerS
 
  private:
   static Task<void> Serve(std::shared_ptr<ReaderCall> call, Response* response, Handler handler) {
-    StatusOr<Response> result =
-        co_await RunGuarded<StatusOr<Response>>(std::move(handler), std::shared_ptr<ServerStream<Request, Response>>(call));
+    Task<StatusOr<Response>> task =
+        RunGuarded<StatusOr<Response>>(std::move(handler), std::shared_ptr<ServerStream<Request, Response>>(call));
+    StatusOr<Response> result = co_await std::move(task);
     call->core_.finished_ = true;
     if (result.ok()) *response = *std::move(result);
     call->Finish(ToGrpc(result.status()));
@@ -249,8 +252,9 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
  public:
   template <typename Request, typename Handler>
   static Task<void> Serve(UnaryCall* call, Response* response, Handler handler, CallInfo info, Request request) {
-    StatusOr<Response> result =
-        co_await RunGuarded<StatusOr<Response>>(std::move(handler), std::move(info), std::move(request));
+    Task<StatusOr<Response>> task =
+        RunGuarded<StatusOr<Response>>(std::move(handler), std::move(info), std::move(request));
+    StatusOr<Response> result = co_await std::move(task);
     if (result.ok()) *response = *std::move(result);
     call->Finish(ToGrpc(result.status()));
   }

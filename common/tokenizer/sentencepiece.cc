@@ -1,7 +1,5 @@
 #include "common/tokenizer/sentencepiece.h"
 
-#include <sentencepiece_processor.h>
-
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -70,19 +68,14 @@ std::optional<Spelling> FindNext(std::string_view text, size_t from, const Strin
 
 }  // namespace
 
-SentencePieceTokenizer::SentencePieceTokenizer()
-    : processor_(std::make_unique<sentencepiece::SentencePieceProcessor>()) {}
-SentencePieceTokenizer::~SentencePieceTokenizer() = default;
-
 StatusOr<std::unique_ptr<Tokenizer>> SentencePieceTokenizer::Load(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) return FailedPrecondition("{}: cannot read the file", path);
   const std::string file((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   auto entries = ReadSentencePieceEntries(file);
   if (!entries.ok()) return WithContext(path, entries.status());
-  std::unique_ptr<SentencePieceTokenizer> tokenizer(new SentencePieceTokenizer());
-  const auto loaded = tokenizer->processor_->LoadFromSerializedProto(file);
-  if (!loaded.ok()) return FailedPrecondition("{}: SentencePiece refuses it", path);
+  std::unique_ptr<SentencePieceTokenizer> tokenizer(new SentencePieceTokenizer);
+  if (!tokenizer->engine_.Load(file)) return FailedPrecondition("{}: SentencePiece refuses it", path);
   tokenizer->Index(*entries);
   if (tokenizer->bos_ < 0 || tokenizer->eos_ < 0) return FailedPrecondition("{}: the pieces <s> and </s> are missing", path);
   return tokenizer;
@@ -92,6 +85,7 @@ void SentencePieceTokenizer::Index(const std::vector<SentencePieceEntry>& entrie
   for (const SentencePieceEntry& entry : entries) {
     const auto id = static_cast<TokenId>(bytes_.size());
     bytes_.push_back(TextOf(entry));
+    if (bytes_.back() == std::string_view("\0", 1)) (entry.type == Type::kByte ? nul_byte_ : nul_piece_) = id;
     if (entry.type == Type::kControl || entry.type == Type::kUnknown) controls_.emplace(entry.piece, id);
     if (entry.type != Type::kUserDefined || !IsBracketed(entry.piece)) continue;
     bracketed_.emplace(entry.piece, id);
@@ -114,9 +108,7 @@ std::string SentencePieceTokenizer::Bytes(TokenId id) const {
 
 void SentencePieceTokenizer::EncodePlain(std::string_view text, std::vector<TokenId>& ids) const {
   if (text.empty()) return;
-  std::vector<int> encoded;
-  processor_->Encode({text.data(), text.size()}, &encoded).IgnoreError();  // fails only when no model is loaded
-  ids.insert(ids.end(), encoded.begin(), encoded.end());
+  for (const int id : engine_.Encode(text)) ids.push_back(id == nul_piece_ ? nul_byte_ : id);
 }
 
 // Walks the special spellings of the joined text: those in trusted text act, those touched by untrusted text are broken after their

@@ -5,12 +5,9 @@
 #include <vector>
 
 #include "common/string_map.h"
+#include "common/tokenizer/sentencepiece_engine.h"
 #include "common/tokenizer/sentencepiece_model.h"
 #include "common/tokenizer/tokenizer.h"
-
-namespace sentencepiece {
-class SentencePieceProcessor;
-}
 
 namespace triptych {
 
@@ -23,7 +20,6 @@ namespace triptych {
 class SentencePieceTokenizer final : public Tokenizer {
  public:
   static StatusOr<std::unique_ptr<Tokenizer>> Load(const std::string& path);
-  ~SentencePieceTokenizer() override;
 
   using Tokenizer::Encode;
   std::vector<TokenId> Encode(std::span<const TextRun> runs) const override;
@@ -34,16 +30,17 @@ class SentencePieceTokenizer final : public Tokenizer {
   TokenId SpecialId(std::string_view spelling) const override;
 
  private:
-  SentencePieceTokenizer();
   void Index(const std::vector<SentencePieceEntry>& entries);
   void EncodePlain(std::string_view text, std::vector<TokenId>& ids) const;
 
-  std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
+  SentencePieceEngine engine_;
   std::vector<std::string> bytes_;        // by id: what it stands for in running text
   StringMap<TokenId> bracketed_;          // user-defined pieces in brackets
   StringMap<TokenId> controls_;           // <s>, </s>, <unk>
   size_t longest_bracketed_ = 0;
   TokenId bos_ = -1, eos_ = -1;
+  // The reference's newer SentencePiece takes no piece for NUL and falls back to its byte.
+  TokenId nul_piece_ = -1, nul_byte_ = -1;
 };
 
 }  // namespace triptych

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "common/model_card/model_card.h"
+
+namespace triptych::internlm_xcomposer2 {
+
+// The card of InternLM-XComposer2 and -VL: every picture squashed to img_size, (img_size / 14)^2 rows.
+StatusOr<std::unique_ptr<ModelCard>> LoadCard(const std::string& model_dir);
+
+}  // namespace triptych::internlm_xcomposer2

@@ -1,0 +1,78 @@
+"""Fixtures: the built binaries, stubs generated from the proto by grpcio-tools, golden checkpoints, and local clusters."""
+
+import importlib
+import os
+import pathlib
+import sys
+
+import pytest
+from grpc_tools import protoc
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+
+@pytest.fixture(scope="session")
+def bin_dir():
+    folder = pathlib.Path(os.environ.get("TRIPTYCH_BIN", ROOT / "build/release/bin"))
+    assert (folder / "triptych").exists(), f"no binaries in {folder}: build first, or set TRIPTYCH_BIN"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory):
+    """The public API's modules as another language's client has them: made from the proto file alone."""
+    out = tmp_path_factory.mktemp("stubs")
+    code = protoc.main([
+        "protoc", f"-I{ROOT / 'proto'}", f"-I{pathlib.Path(importlib.import_module('grpc_tools').__file__).parent / '_proto'}",
+        f"--python_out={out}", f"--grpc_python_out={out}", "triptych/v1/inference.proto", "google/rpc/status.proto",
+    ])
+    assert code == 0
+    sys.path.insert(0, str(out))
+    pb = importlib.import_module("triptych.v1.inference_pb2")
+    pb.stub = importlib.import_module("triptych.v1.inference_pb2_grpc").InferenceStub
+    return pb
+
+
+def golden_sets():
+    """Folders of XComposer2 golden sets that are not tiled: those under tests/golden, or the ones TRIPTYCH_GOLDEN lists."""
+    listed = os.environ.get("TRIPTYCH_GOLDEN")
+    folders = [pathlib.Path(f) for f in listed.split(":")] if listed else sorted((ROOT / "tests/golden").glob("xcomposer2*"))
+    return [f for f in folders if (f / "manifest.json").exists() and '"img_size"' in (f / "config.json").read_text()]
+
+
+@pytest.fixture(scope="session", params=golden_sets(), ids=lambda f: f.name)
+def golden(request):
+    from golden import GoldenSet
+    return GoldenSet(request.param)
+
+
+@pytest.fixture(scope="session")
+def tiny(request):
+    from golden import GoldenSet
+    return GoldenSet(golden_sets()[0])
+
+
+@pytest.fixture
+def start_cluster(bin_dir, api):
+    """Starts clusters that end with the test: start_cluster(model, *flags)."""
+    from cluster import Cluster
+    running = []
+
+    def start(model, *flags, **options):
+        cluster = Cluster(bin_dir, api, model, flags, **options)
+        running.append(cluster)
+        return cluster
+
+    yield start
+    for cluster in running:
+        cluster.stop()
+
+
+@pytest.fixture(scope="module")
+def shared_cluster(bin_dir, api, tiny):
+    """One encoder and one decoder of two ranks, shared by tests that leave it as they found it."""
+    from cluster import Cluster
+    cluster = Cluster(bin_dir, api, tiny.folder, ["--tensor-parallel", "2"])
+    yield cluster
+    cluster.stop()

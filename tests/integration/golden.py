@@ -1,0 +1,75 @@
+"""A golden set: a tiny checkpoint with the reference's inputs and outputs."""
+
+import json
+import pathlib
+
+import numpy as np
+
+
+def read_safetensors(path):
+    data = pathlib.Path(path).read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:8 + size])
+    dtypes = {"F32": np.float32, "I64": np.int64, "U8": np.uint8}
+    out = {}
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        begin, end = entry["data_offsets"]
+        out[name] = np.frombuffer(data[8 + size + begin:8 + size + end], dtypes[entry["dtype"]]).reshape(entry["shape"])
+    return out
+
+
+class Case:
+    def __init__(self, folder, entry):
+        self.id = entry["id"]
+        self.mode = entry["mode"]
+        self.question = entry["q"]
+        self.meta = entry.get("meta_instruction", "") if entry.get("meta") else ""
+        self.history = entry.get("history", [])
+        self.images = [(folder / name).read_bytes() for name in entry["images"]]
+        self.greedy = entry["greedy_ids"]
+        self.generate = entry.get("generate", {})
+        self.tensors = read_safetensors(folder / entry["file"])
+
+    def prompt(self, api):
+        """The case as a client would send it."""
+        images = iter(self.images)
+
+        def parts(text):
+            made = []
+            for i, piece in enumerate(text.split("<ImageHere>")):
+                if i:
+                    made.append(api.Part(image=api.Image(data=next(images))))
+                if piece:
+                    made.append(api.Part(text=piece))
+            return made
+
+        if self.mode == "eval":  # [BOS] image text
+            picture = [api.Part(image=api.Image(data=image)) for image in images]
+            return api.Prompt(raw=api.RawPrompt(parts=picture + [api.Part(text=self.question)]))
+        messages = [api.Message(role=api.ROLE_SYSTEM, parts=[api.Part(text=self.meta)])]
+        for question, answer in self.history:
+            messages.append(api.Message(role=api.ROLE_USER, parts=parts(question)))
+            messages.append(api.Message(role=api.ROLE_ASSISTANT, parts=[api.Part(text=answer)]))
+        messages.append(api.Message(role=api.ROLE_USER, parts=parts(self.question)))
+        return api.Prompt(conversation=api.Conversation(messages=messages))
+
+    def reference_logprobs(self):
+        """Of every text token that has something before it, in order."""
+        ids = self.tensors["input_ids"]
+        logits = self.tensors["logits"].astype(np.float64)
+        logits -= logits.max(axis=1, keepdims=True)
+        logprobs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        return np.array([logprobs[i - 1, ids[i]] for i in range(1, len(ids)) if ids[i] >= 0])
+
+
+class GoldenSet:
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.manifest = json.loads((self.folder / "manifest.json").read_text())
+        self.stop_ids = self.manifest["stop_ids"]
+        self.cases = [Case(self.folder, entry) for entry in self.manifest["cases"]]
+
+    def case(self, has_images):
+        return next(c for c in self.cases if bool(c.images) == has_images)

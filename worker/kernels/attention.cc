@@ -1,0 +1,77 @@
+#include "worker/kernels/attention.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/scaled_dot_product_attention.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "common/check.h"
+#include "common/ids.h"
+#include "worker/kernels/attend_cpu.h"
+#include "worker/kernels/cpu_team.h"
+
+namespace triptych::kernels {
+namespace {
+
+struct Shape {
+  int64_t n, heads, head_dim;
+};
+
+// One head's keys or values, brought into the blocks that Attend reads.
+struct HeadBlocks {
+  std::vector<float> keys, values;
+  std::vector<const float*> key_blocks, value_blocks;
+
+  HeadBlocks(const float* k, const float* v, const Shape& s) {
+    const int64_t blocks = (s.n + kBlockTokens - 1) / kBlockTokens, size = kBlockTokens * s.head_dim;
+    keys.assign(blocks * size, 0);
+    values.assign(blocks * size, 0);
+    for (int64_t j = 0; j < s.n; ++j) {
+      const int64_t block = j / kBlockTokens * size, slot = j % kBlockTokens, row = j * s.heads * s.head_dim;
+      for (int64_t d = 0; d < s.head_dim; ++d) keys[block + d * kBlockTokens + slot] = k[row + d];
+      std::copy_n(v + row, s.head_dim, values.begin() + block + slot * s.head_dim);
+    }
+    for (int64_t b = 0; b < blocks; ++b) {
+      key_blocks.push_back(keys.data() + b * size);
+      value_blocks.push_back(values.data() + b * size);
+    }
+  }
+};
+
+void AttendHead(const float* q, const float* k, const float* v, const Shape& s, float* out) {
+  const HeadBlocks blocks(k, v, s);
+  std::vector<AttendItem> items;
+  for (int64_t i = 0; i < s.n; ++i) {
+    const int64_t row = i * s.heads * s.head_dim;
+    items.push_back({q + row, out + row, static_cast<int32_t>(s.n)});
+  }
+  std::vector<float> scratch(AttendScratchFloats(s.n));
+  Attend({blocks.key_blocks.data(), blocks.value_blocks.data(), static_cast<int32_t>(s.head_dim),
+          1.0f / std::sqrt(static_cast<float>(s.head_dim))},
+         items.data(), s.n, scratch.data());
+}
+
+}  // namespace
+
+at::Tensor DenseAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  if (!q.is_cpu()) {
+    return at::scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)).transpose(1, 2).contiguous();
+  }
+  TRIPTYCH_CHECK(q.dim() == 4 && q.sizes() == k.sizes() && q.sizes() == v.sizes());
+  const at::Tensor qc = q.contiguous(), kc = k.contiguous(), vc = v.contiguous();
+  at::Tensor out = at::empty_like(qc);
+  const Shape s{q.size(1), q.size(2), q.size(3)};
+  ParallelFor(q.size(0) * s.heads, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t at = i / s.heads * s.n * s.heads * s.head_dim + i % s.heads * s.head_dim;
+      AttendHead(qc.const_data_ptr<float>() + at, kc.const_data_ptr<float>() + at, vc.const_data_ptr<float>() + at, s,
+                 out.mutable_data_ptr<float>() + at);
+    }
+  });
+  return out;
+}
+
+}  // namespace triptych::kernels

@@ -8,7 +8,7 @@
 
 namespace triptych::fakes {
 
-RankCrew::RankCrew(int size) : communicators_(comm::MakeLocalCommunicators(size)) {}
+RankCrew::RankCrew(int size) : communicators_(comm::MakeLocalGroup(size)) {}
 
 void RankCrew::Run(const std::function<void(comm::Communicator&)>& body) {
   std::mutex mutex;

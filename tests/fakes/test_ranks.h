@@ -14,7 +14,7 @@ namespace triptych::fakes {
 // groups in one process may share them, as if they were in several processes.
 inline shard::RankParts FakeRankParts(int world_size, FakeModelRunner::OnForward on_forward = {}) {
   auto communicators = std::make_shared<std::vector<std::unique_ptr<comm::Communicator>>>(
-      comm::MakeLocalCommunicators(world_size));
+      comm::MakeLocalGroup(world_size));
   auto mutex = std::make_shared<std::mutex>();
   shard::RankParts parts;
   parts.make_communicator = [communicators, mutex](int rank) {

@@ -154,7 +154,7 @@ class GroupGoldenTest : public ModelGoldenTest {
     auto loader = weights::LoadCheckpoint(GetParam().folder);
     ASSERT_TRUE(loader.ok()) << loader.status();
     loader_ = *std::move(loader);
-    communicators_ = comm::MakeLocalCommunicators(size);
+    communicators_ = comm::MakeLocalGroup(size);
     shard::RankParts parts{.embeddings = &pictures_,
                            .hidden_size = cases_[0].prompt.image_rows.size(1)};
     parts.make_communicator = [this](int rank) {

@@ -114,6 +114,8 @@ TEST_F(DistributedShardGroupTest, ALostFollowerWakesTheLeader) {
   leader_->FollowerFailed(Unavailable("its stream broke"));
   EXPECT_THAT(std::string(Message(leader_->Await().status())), HasSubstr("its stream broke"));
   released.Notify();
+  leader_->Stop();
+  follower_->Stop();  // before `released` goes: its rank may only now begin to wait
 }
 
 TEST_F(DistributedShardGroupTest, FollowersTrustNoPlan) {

@@ -2,10 +2,10 @@
 // continuation, and that no bit hangs on how the work is cut into steps.
 
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <numeric>
 #include <string>
+#include <thread>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
@@ -13,11 +13,16 @@
 #include <ATen/ops/log_softmax.h>
 
 #include "gtest/gtest.h"
+#include "tests/fakes/direct_channel.h"
 #include "tests/fakes/fake_embedding_source.h"
 #include "tests/fakes/model_crew.h"
 #include "tests/golden/golden_set.h"
+#include "worker/comm/gloo.h"
 #include "worker/comm/local.h"
+#include "worker/comm/local_rendezvous.h"
 #include "worker/model/registry.h"
+#include "worker/shard/distributed_shard_group.h"
+#include "worker/shard/follower_loop.h"
 #include "worker/shard/rank_group.h"
 #include "worker/weights/weight_loader.h"
 
@@ -113,7 +118,6 @@ TEST_P(ModelGoldenTest, GreedyTokensAreTheReferencesAndDecodeStepsGivePrefillsBi
 }
 
 TEST_P(ModelGoldenTest, NoBitHangsOnTheBatch) {
-  std::vector<at::Tensor> alone;
   engine::StepPlan chunks, rest;  // two steps that cut each case at another place
   std::vector<at::Tensor> first_rows, rest_rows;
   std::vector<at::Tensor> wanted_first, wanted_rest;
@@ -145,39 +149,102 @@ TEST_P(ModelGoldenTest, NoBitHangsOnTheBatch) {
   EXPECT_TRUE(at::equal(model_->Forward(rest, join(rest_rows)), at::cat(wanted_rest)));
 }
 
-// The whole of a rank group: its threads, the sampler, pictures from a source.
-class GroupGoldenTest : public ModelGoldenTest {
+// How the ranks of a group are spread.
+enum class Spread {
+  kOneProcess,         // rank threads over shared memory
+  kLeaderAndFollower,  // a leader and a follower over Gloo and encoded plans, each with half of the
+                       // ranks
+};
+
+struct GroupSetting {
+  Setting model;
+  Spread spread;
+};
+
+std::vector<GroupSetting> GroupSettings() {
+  std::vector<GroupSetting> settings;
+  for (const Setting& model : Settings()) {
+    settings.push_back({model, Spread::kOneProcess});
+    if (model.tensor_parallel > 1) settings.push_back({model, Spread::kLeaderAndFollower});
+  }
+  return settings;
+}
+
+// The whole of a shard group: its threads, the sampler, pictures from a source.
+class GroupGoldenTest : public ::testing::TestWithParam<GroupSetting> {
  protected:
   void SetUp() override {
-    ModelGoldenTest::SetUp();
-    const int size = GetParam().tensor_parallel;
-    auto loader = weights::LoadCheckpoint(GetParam().folder);
+    const std::string& folder = GetParam().model.folder;
+    auto cases = LoadGoldenCases(folder);
+    ASSERT_TRUE(cases.ok()) << cases.status();
+    cases_ = *std::move(cases);
+    auto loader = weights::LoadCheckpoint(folder);
     ASSERT_TRUE(loader.ok()) << loader.status();
     loader_ = *std::move(loader);
-    communicators_ = comm::MakeLocalGroup(size);
-    shard::RankParts parts{.embeddings = &pictures_,
-                           .hidden_size = cases_[0].prompt.image_rows.size(1)};
-    parts.make_communicator = [this](int rank) {
-      return StatusOr<std::unique_ptr<comm::Communicator>>(std::move(communicators_[rank]));
-    };
+    if (GetParam().spread == Spread::kOneProcess) {
+      StartInOneProcess();
+    } else {
+      StartLeaderAndFollower();
+    }
+  }
+
+  int size() const { return GetParam().model.tensor_parallel; }
+  shard::RankGroupOptions Options(int first_rank, int num_ranks) const {
+    return {.world_size = size(),
+            .first_rank = first_rank,
+            .num_ranks = num_ranks,
+            .bounds = {.num_blocks = kNumBlocks, .vocab_size = 1 << 20},
+            .collective_stall = std::chrono::minutes(1)};
+  }
+  shard::RankParts Parts() {
+    shard::RankParts parts{.embeddings = &pictures_};
+    for (const GoldenCase& golden : cases_) {
+      if (golden.prompt.image_rows.defined()) parts.hidden_size = golden.prompt.image_rows.size(1);
+    }
     parts.make_runner = [this](comm::Communicator& communicator, at::Device device) {
-      return model::MakeModelRunner(GetParam().folder,
+      return model::MakeModelRunner(GetParam().model.folder,
                                     *loader_,
                                     kNumBlocks,
                                     {.communicator = &communicator, .device = device});
     };
-    group_ = std::make_unique<shard::RankGroup>(
-        shard::RankGroupOptions{.world_size = size,
-                                .num_ranks = size,
-                                .bounds = {.num_blocks = kNumBlocks, .vocab_size = 1 << 20},
-                                .collective_stall = std::chrono::minutes(1)},
-        parts,
-        &clock_);
+    return parts;
+  }
+  void StartInOneProcess() {
+    communicators_ = comm::MakeLocalGroup(size());
+    shard::RankParts parts = Parts();
+    parts.make_communicator = [this](int rank) {
+      return StatusOr<std::unique_ptr<comm::Communicator>>(std::move(communicators_[rank]));
+    };
+    group_ = std::make_unique<shard::RankGroup>(Options(0, size()), parts, &clock_);
     const Status status = group_->Start();
     ASSERT_TRUE(status.ok()) << status;
   }
+  void StartLeaderAndFollower() {
+    shard::RankParts parts = Parts();
+    parts.make_communicator = [this](int rank) {
+      return comm::ConnectGloo({.rank = rank, .size = size()}, &rendezvous_);
+    };
+    const int half = size() / 2;
+    follower_ = std::make_unique<shard::FollowerLoop>(
+        Options(half, size() - half),
+        parts,
+        shard::FollowerLoop::Events{.on_step_done = [](uint64_t) {},
+                                    .on_failed = [](const Status&) {}},
+        &clock_);
+    std::vector<std::unique_ptr<shard::PlanChannel>> channels;
+    channels.push_back(std::make_unique<fakes::DirectChannel>(follower_.get()));
+    group_ = std::make_unique<shard::DistributedShardGroup>(
+        Options(0, half), parts, std::move(channels), &clock_);
+    std::thread thread([this] {
+      const Status status = follower_->Start();
+      EXPECT_TRUE(status.ok()) << status;
+    });
+    const Status status = group_->Start();
+    thread.join();
+    ASSERT_TRUE(status.ok()) << status;
+  }
 
-  // Adds the step that runs tokens [begin, end), with its pictures' places.
+  // The step that runs tokens [begin, end), with its pictures' places.
   engine::SequenceStep Step(const GoldenCase& golden,
                             int32_t begin,
                             int32_t end,
@@ -200,15 +267,19 @@ class GroupGoldenTest : public ModelGoldenTest {
     group_->Submit(plan);
     auto result = group_->Await();
     EXPECT_TRUE(result.ok()) << result.status();
+    if (!result.ok()) return {};
     EXPECT_EQ(result->sequences.at(0).error, "");
     return result->sequences.at(0);
   }
 
   SteadyClock clock_;
+  std::vector<GoldenCase> cases_;
   fakes::FakeEmbeddingSource pictures_;
   std::unique_ptr<weights::WeightLoader> loader_;
   std::vector<std::unique_ptr<comm::Communicator>> communicators_;
-  std::unique_ptr<shard::RankGroup> group_;
+  comm::LocalRendezvous rendezvous_;
+  std::unique_ptr<shard::FollowerLoop> follower_;
+  std::unique_ptr<engine::ShardGroup> group_;
   uint64_t steps_ = 0;
 };
 
@@ -219,14 +290,14 @@ TEST_P(GroupGoldenTest, GreedyTokensAreTheReferences) {
     std::vector<TokenId> chosen;
     int32_t begin = 0;
     while (chosen.size() < golden.greedy_ids.size()) {
-      const auto size = static_cast<int32_t>(golden.prompt.tokens.size());
-      engine::SequenceStep step = Step(golden, begin, size, LogitsWanted::kLast);
+      const auto end = static_cast<int32_t>(golden.prompt.tokens.size());
+      engine::SequenceStep step = Step(golden, begin, end, LogitsWanted::kLast);
       step.sample = greedy;
       const engine::SequenceResult result = Run(std::move(step));
       ASSERT_TRUE(result.chosen);
       chosen.push_back(result.chosen->id);
       golden.prompt.tokens.push_back(result.chosen->id);
-      begin = size;
+      begin = end;
     }
     EXPECT_EQ(chosen, golden.greedy_ids) << golden.name;
   }
@@ -234,15 +305,15 @@ TEST_P(GroupGoldenTest, GreedyTokensAreTheReferences) {
 
 TEST_P(GroupGoldenTest, PromptScoresAreTheReferences) {
   for (GoldenCase& golden : cases_) {
-    const auto size = static_cast<int32_t>(golden.prompt.tokens.size());
-    engine::SequenceStep step = Step(golden, 0, size, LogitsWanted::kAll);
+    const auto end = static_cast<int32_t>(golden.prompt.tokens.size());
+    engine::SequenceStep step = Step(golden, 0, end, LogitsWanted::kAll);
     step.targets.assign(golden.prompt.tokens.begin() + 1, golden.prompt.tokens.end());
     step.targets.push_back(kImageRow);
     const std::vector<TokenId> targets = step.targets;
     const engine::SequenceResult result = Run(std::move(step));
     const at::Tensor wanted = at::log_softmax(golden.logits, -1);
     size_t next = 0;
-    for (int32_t i = 0; i < size; ++i) {
+    for (int32_t i = 0; i < end; ++i) {
       if (targets[i] == kImageRow) continue;
       ASSERT_LT(next, result.scored.size());
       EXPECT_EQ(result.scored[next].id, targets[i]);
@@ -254,14 +325,23 @@ TEST_P(GroupGoldenTest, PromptScoresAreTheReferences) {
   }
 }
 
-std::string SettingName(const ::testing::TestParamInfo<Setting>& info) {
-  std::string name = std::filesystem::path(info.param.folder).filename();
+std::string NameOf(const Setting& setting) {
+  std::string name = std::filesystem::path(setting.folder).filename();
   for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
-  return fmt::format("{}_tp{}", name, info.param.tensor_parallel);
+  return fmt::format("{}_tp{}", name, setting.tensor_parallel);
 }
 
-INSTANTIATE_TEST_SUITE_P(Sets, ModelGoldenTest, ::testing::ValuesIn(Settings()), SettingName);
-INSTANTIATE_TEST_SUITE_P(Sets, GroupGoldenTest, ::testing::ValuesIn(Settings()), SettingName);
+INSTANTIATE_TEST_SUITE_P(Sets,
+                         ModelGoldenTest,
+                         ::testing::ValuesIn(Settings()),
+                         [](const auto& info) { return NameOf(info.param); });
+INSTANTIATE_TEST_SUITE_P(Sets,
+                         GroupGoldenTest,
+                         ::testing::ValuesIn(GroupSettings()),
+                         [](const auto& info) {
+                           const bool is_one = info.param.spread == Spread::kOneProcess;
+                           return NameOf(info.param.model) + (is_one ? "" : "_leader_and_follower");
+                         });
 
 }  // namespace
 }  // namespace triptych::golden

@@ -7,6 +7,7 @@
 #include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/fakes/direct_channel.h"
 #include "tests/fakes/test_ranks.h"
 #include "worker/shard/follower_loop.h"
 #include "worker/shard/step_codec.h"
@@ -18,26 +19,10 @@ using State = engine::ShardGroup::State;
 using fakes::PlanAfter;
 using ::testing::HasSubstr;
 
-// Brings plans to a follower in the same process, until it is told to break.
-class DirectChannel final : public PlanChannel {
- public:
-  DirectChannel(FollowerLoop* follower, uint64_t breaks_at)
-      : follower_(follower), breaks_at_(breaks_at) {}
-  Status Send(uint64_t step, const std::string& plan) override {
-    if (step == breaks_at_) return Unavailable("the connection broke");
-    follower_->OnPlan(plan);
-    return OkStatus();
-  }
-
- private:
-  FollowerLoop* follower_;
-  uint64_t breaks_at_;
-};
-
 // A leader with rank 0 and a follower with ranks 1 and 2, as if in two processes.
 class DistributedShardGroupTest : public ::testing::Test {
  protected:
-  void Start(fakes::FakeModelRunner::OnForward on_forward = {}, uint64_t breaks_at = 0) {
+  void Start(fakes::FakeModelRunner::OnForward on_forward = {}, uint64_t breaks_at = ~uint64_t{0}) {
     const RankParts parts = fakes::FakeRankParts(3, std::move(on_forward));
     RankGroupOptions options{.world_size = 3, .num_ranks = 1, .bounds = fakes::kFakeBounds};
     RankGroupOptions theirs = options;
@@ -54,7 +39,7 @@ class DistributedShardGroupTest : public ::testing::Test {
                                  }},
         &clock_);
     std::vector<std::unique_ptr<PlanChannel>> channels;
-    channels.push_back(std::make_unique<DirectChannel>(follower_.get(), breaks_at));
+    channels.push_back(std::make_unique<fakes::DirectChannel>(follower_.get(), breaks_at));
     leader_ = std::make_unique<DistributedShardGroup>(options, parts, std::move(channels), &clock_);
     std::thread thread([this] { EXPECT_TRUE(follower_->Start().ok()); });
     EXPECT_TRUE(leader_->Start().ok());

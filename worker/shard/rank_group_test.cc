@@ -62,8 +62,8 @@ TEST_F(RankGroupTest, AnExceptionOnAnyRankFailsTheGroupAndWakesAwait) {
                     &clock_);
     ASSERT_TRUE(group.Start().ok());
     group.Submit(PlanAfter(1, 10));
-    group.Submit(PlanAfter(2, 20));
     EXPECT_EQ(Chosen(group.Await()), 14);
+    group.Submit(PlanAfter(2, 20));
     const auto result = group.Await();
     EXPECT_EQ(result.status().code(), StatusCode::kUnavailable);
     EXPECT_THAT(std::string(Message(result.status())), HasSubstr("the device is on fire"));

@@ -55,6 +55,18 @@ StatusOr<GoldenCase> ReadCase(const weights::SafetensorsFile& file) {
   return golden;
 }
 
+// What generate() gave, from the set's manifest: a leading BOS, then new tokens.
+void ReadPenalized(const nlohmann::json& manifest, GoldenCase& golden) {
+  for (const nlohmann::json& entry : manifest.value("cases", nlohmann::json::array())) {
+    if (entry.value("id", "") != golden.name) continue;
+    const nlohmann::json generate = entry.value("generate", nlohmann::json::object());
+    if (!generate.contains("greedy_rep")) continue;
+    golden.repetition_penalty = generate["greedy_rep"]["repetition_penalty"];
+    golden.penalized_ids = generate["greedy_rep"]["ids"].get<std::vector<TokenId>>();
+    golden.penalized_ids.erase(golden.penalized_ids.begin());
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> GoldenFolders(const std::string& model_type) {
@@ -70,12 +82,17 @@ std::vector<std::string> GoldenFolders(const std::string& model_type) {
 }
 
 StatusOr<std::vector<GoldenCase>> LoadGoldenCases(const std::string& folder) {
+  std::ifstream stream(folder + "/manifest.json");
+  const nlohmann::json manifest =
+      nlohmann::json::parse(stream, /*cb=*/nullptr, /*allow_exceptions=*/false);
+  if (!manifest.is_object()) return FailedPrecondition("{}: manifest.json is not readable", folder);
   std::vector<GoldenCase> cases;
   for (const auto& entry : std::filesystem::directory_iterator(folder + "/cases")) {
     if (entry.path().extension() != ".safetensors") continue;
     TRIPTYCH_ASSIGN_OR_RETURN(const auto file, weights::SafetensorsFile::Open(entry.path()));
     if (file.Find("input_ids") == nullptr) continue;
     TRIPTYCH_ASSIGN_OR_RETURN(GoldenCase golden, ReadCase(file));
+    ReadPenalized(manifest, golden);
     cases.push_back(std::move(golden));
   }
   std::sort(

@@ -17,6 +17,9 @@ struct GoldenCase {
   fakes::ScriptedSequence prompt;   // with blocks for the greedy tokens too
   at::Tensor logits;                // [prompt, vocab] float32
   std::vector<TokenId> greedy_ids;  // the 32 that follow
+  // transformers' generate() with a repetition penalty that sees BOS and the output.
+  float repetition_penalty = 1;
+  std::vector<TokenId> penalized_ids;
 };
 
 // Folders of golden sets of a model_type: those in TRIPTYCH_GOLDEN (separated by colons) when it is

@@ -178,6 +178,7 @@ class GroupGoldenTest : public ::testing::TestWithParam<GroupSetting> {
     auto cases = LoadGoldenCases(folder);
     ASSERT_TRUE(cases.ok()) << cases.status();
     cases_ = *std::move(cases);
+    for (size_t i = 0; i < cases_.size(); ++i) cases_[i].prompt.id = i + 1;
     auto loader = weights::LoadCheckpoint(folder);
     ASSERT_TRUE(loader.ok()) << loader.status();
     loader_ = *std::move(loader);
@@ -272,6 +273,29 @@ class GroupGoldenTest : public ::testing::TestWithParam<GroupSetting> {
     return result->sequences.at(0);
   }
 
+  // The tokens that follow the case's prompt, greedily.
+  std::vector<TokenId> Generate(GoldenCase golden, size_t count, float repetition_penalty) {
+    constexpr TokenId kBos = 1;
+    engine::SampleRequest request{
+        .params = std::make_shared<engine::SamplingParams>(
+            engine::SamplingParams{.repetition_penalty = repetition_penalty}),
+        .penalized = {kBos}};
+    std::vector<TokenId> chosen;
+    int32_t begin = 0;
+    while (chosen.size() < count) {
+      const auto end = static_cast<int32_t>(golden.prompt.tokens.size());
+      engine::SequenceStep step = Step(golden, begin, end, LogitsWanted::kLast);
+      step.sample = request;
+      const engine::SequenceResult result = Run(std::move(step));
+      if (!result.chosen) break;
+      chosen.push_back(result.chosen->id);
+      request.penalized.push_back(result.chosen->id);
+      golden.prompt.tokens.push_back(result.chosen->id);
+      begin = end;
+    }
+    return chosen;
+  }
+
   SteadyClock clock_;
   std::vector<GoldenCase> cases_;
   fakes::FakeEmbeddingSource pictures_;
@@ -284,22 +308,18 @@ class GroupGoldenTest : public ::testing::TestWithParam<GroupSetting> {
 };
 
 TEST_P(GroupGoldenTest, GreedyTokensAreTheReferences) {
-  const engine::SampleRequest greedy{.params = std::make_shared<engine::SamplingParams>()};
-  for (GoldenCase& golden : cases_) {
-    ++golden.prompt.id;
-    std::vector<TokenId> chosen;
-    int32_t begin = 0;
-    while (chosen.size() < golden.greedy_ids.size()) {
-      const auto end = static_cast<int32_t>(golden.prompt.tokens.size());
-      engine::SequenceStep step = Step(golden, begin, end, LogitsWanted::kLast);
-      step.sample = greedy;
-      const engine::SequenceResult result = Run(std::move(step));
-      ASSERT_TRUE(result.chosen);
-      chosen.push_back(result.chosen->id);
-      golden.prompt.tokens.push_back(result.chosen->id);
-      begin = end;
-    }
-    EXPECT_EQ(chosen, golden.greedy_ids) << golden.name;
+  for (const GoldenCase& golden : cases_) {
+    EXPECT_EQ(Generate(golden, golden.greedy_ids.size(), /*repetition_penalty=*/1),
+              golden.greedy_ids)
+        << golden.name;
+  }
+}
+
+TEST_P(GroupGoldenTest, PenalizedTokensAreTheReferences) {
+  for (const GoldenCase& golden : cases_) {
+    EXPECT_EQ(Generate(golden, golden.penalized_ids.size(), golden.repetition_penalty),
+              golden.penalized_ids)
+        << golden.name;
   }
 }
 

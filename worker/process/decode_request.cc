@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <utility>
-
-#include "google/protobuf/util/message_differencer.h"
 
 namespace triptych::worker {
 namespace {

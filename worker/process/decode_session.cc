@@ -6,6 +6,7 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "common/limits.h"
 #include "common/log/log.h"
 #include "common/rpc/proto_duration.h"
 
@@ -131,8 +132,9 @@ Task<void> DecodeSession::FetchPicture(std::shared_ptr<DecodeSession> self, size
     const std::string address = *std::exchange(picture.source, std::nullopt);
     Status status = NotFound("the rows are not in this decoder's cache");
     if (!address.empty()) {
-      status = co_await self->context_->fetcher->Fetch(address, picture.key, picture.rows,
-                                                       self->stream_->info().deadline, self->request_id_);
+      Task<Status> fetch = self->context_->fetcher->Fetch(address, picture.key, picture.rows,
+                                                          self->stream_->info().deadline, self->request_id_);
+      status = co_await std::move(fetch);
     }
     if (status.ok() || self->ended_) continue;
     spdlog::warn("request {}: picture {} not to be had: {}", LogId(self->request_id_), index, Message(status));

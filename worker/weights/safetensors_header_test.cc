@@ -88,7 +88,8 @@ std::vector<BadHeader> BadHeaders() {
        "12 bytes"},
       {"a gap in front", Entry(R"("dtype":"F32","shape":[2],"data_offsets":[8,16])"), "a gap"},
       {"an overlap",
-       R"({"t":{"dtype":"F32","shape":[4],"data_offsets":[0,16]},"u":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}})",
+       R"({"t":{"dtype":"F32","shape":[4],"data_offsets":[0,16]},)"
+       R"("u":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}})",
        "tensor 'u': begins at byte 8 instead of 16 (an overlap)"},
       {"past the end", Entry(R"("dtype":"F32","shape":[8],"data_offsets":[0,32])"), "cut short"},
       {"bytes behind",

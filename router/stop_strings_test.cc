@@ -13,7 +13,7 @@ struct Outcome {
   bool operator==(const Outcome&) const = default;
 };
 
-Outcome Run(const std::vector<std::string>& stops, const std::vector<std::string>& portions) {
+Outcome Scan(const std::vector<std::string>& stops, const std::vector<std::string>& portions) {
   StopStrings scanner(stops);
   Outcome outcome;
   for (const std::string& portion : portions) {
@@ -41,15 +41,15 @@ TEST(StopStrings, HoldsBackOnlyWhatMayBeABeginning) {
 }
 
 TEST(StopStrings, TheStopStringIsNotInTheText) {
-  EXPECT_EQ(Run({"\n\n"}, {"one\n", "\ntwo"}), (Outcome{"one", "\n\n"}));
+  EXPECT_EQ(Scan({"\n\n"}, {"one\n", "\ntwo"}), (Outcome{"one", "\n\n"}));
 }
 
 TEST(StopStrings, TheFirstToBeCompleteCountsAndThenTheLonger) {
-  EXPECT_EQ(Run({"bcd", "c"}, {"abcd"}), (Outcome{"ab", "c"}));
-  EXPECT_EQ(Run({"c", "abc"}, {"xabc"}), (Outcome{"x", "abc"}));
+  EXPECT_EQ(Scan({"bcd", "c"}, {"abcd"}), (Outcome{"ab", "c"}));
+  EXPECT_EQ(Scan({"c", "abc"}, {"xabc"}), (Outcome{"x", "abc"}));
 }
 
-TEST(StopStrings, RestartsInsideItself) { EXPECT_EQ(Run({"aab"}, {"a", "a", "a", "b"}), (Outcome{"a", "aab"})); }
+TEST(StopStrings, RestartsInsideItself) { EXPECT_EQ(Scan({"aab"}, {"a", "a", "a", "b"}), (Outcome{"a", "aab"})); }
 
 TEST(StopStrings, HoldsWholeCharacters) {
   StopStrings scanner({"日本"});
@@ -80,7 +80,7 @@ TEST(StopStrings, PortionsChangeNothing) {
       portions.push_back(text.substr(at, n));
       at += n;
     }
-    EXPECT_EQ(Run(stops, portions), Run(stops, {text})) << text;
+    EXPECT_EQ(Scan(stops, portions), Scan(stops, {text})) << text;
   }
 }
 

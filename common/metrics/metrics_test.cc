@@ -43,9 +43,9 @@ std::string Exchange(int port, const std::string& bytes) {
   boost::asio::io_context io;
   boost::asio::ip::tcp::socket socket(io);
   socket.connect({boost::asio::ip::address_v4::loopback(), static_cast<uint16_t>(port)});
-  boost::asio::write(socket, boost::asio::buffer(bytes));
   std::string reply;
   boost::system::error_code error;
+  boost::asio::write(socket, boost::asio::buffer(bytes), error);  // the server may close before it has read all
   boost::asio::read(socket, boost::asio::dynamic_buffer(reply), error);
   return reply;
 }

@@ -22,8 +22,7 @@ if(TRIPTYCH_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${triptych_launcher})
   set(CMAKE_CUDA_COMPILER_LAUNCHER ${triptych_launcher})
 endif()
-# Only what is really called is loaded: Debian's libsentencepiece exports an old protobuf of its own, which must not meet the real one in a
-# process that does not even use it.
+# Only what is really called is loaded.
 add_link_options(-Wl,--as-needed)
 find_program(TRIPTYCH_MOLD mold)
 if(TRIPTYCH_MOLD)

@@ -72,11 +72,12 @@ StatusOr<std::unique_ptr<Tokenizer>> SentencePieceTokenizer::Load(const std::str
   std::ifstream in(path, std::ios::binary);
   if (!in) return FailedPrecondition("{}: cannot read the file", path);
   const std::string file((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  auto entries = ReadSentencePieceEntries(file);
-  if (!entries.ok()) return WithContext(path, entries.status());
-  std::unique_ptr<SentencePieceTokenizer> tokenizer(new SentencePieceTokenizer);
-  if (!tokenizer->engine_.Load(file)) return FailedPrecondition("{}: SentencePiece refuses it", path);
-  tokenizer->Index(*entries);
+  auto model = ReadSentencePieceModel(file);
+  if (!model.ok()) return WithContext(path, model.status());
+  auto encoder = SentencePieceEncoder::Make(*model);
+  if (!encoder.ok()) return WithContext(path, encoder.status());
+  std::unique_ptr<SentencePieceTokenizer> tokenizer(new SentencePieceTokenizer(*std::move(encoder)));
+  tokenizer->Index(model->entries);
   if (tokenizer->bos_ < 0 || tokenizer->eos_ < 0) return FailedPrecondition("{}: the pieces <s> and </s> are missing", path);
   return tokenizer;
 }
@@ -108,7 +109,7 @@ std::string SentencePieceTokenizer::Bytes(TokenId id) const {
 
 void SentencePieceTokenizer::EncodePlain(std::string_view text, std::vector<TokenId>& ids) const {
   if (text.empty()) return;
-  for (const int id : engine_.Encode(text)) ids.push_back(id == nul_piece_ ? nul_byte_ : id);
+  for (const TokenId id : encoder_.Encode(text)) ids.push_back(id == nul_piece_ ? nul_byte_ : id);
 }
 
 // Walks the special spellings of the joined text: those in trusted text act, those touched by untrusted text are broken after their

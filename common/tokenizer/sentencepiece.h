@@ -2,10 +2,11 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/string_map.h"
-#include "common/tokenizer/sentencepiece_engine.h"
+#include "common/tokenizer/sentencepiece_encoder.h"
 #include "common/tokenizer/sentencepiece_model.h"
 #include "common/tokenizer/tokenizer.h"
 
@@ -30,10 +31,11 @@ class SentencePieceTokenizer final : public Tokenizer {
   TokenId SpecialId(std::string_view spelling) const override;
 
  private:
+  explicit SentencePieceTokenizer(SentencePieceEncoder encoder) : encoder_(std::move(encoder)) {}
   void Index(const std::vector<SentencePieceEntry>& entries);
   void EncodePlain(std::string_view text, std::vector<TokenId>& ids) const;
 
-  SentencePieceEngine engine_;
+  SentencePieceEncoder encoder_;
   std::vector<std::string> bytes_;        // by id: what it stands for in running text
   StringMap<TokenId> bracketed_;          // user-defined pieces in brackets
   StringMap<TokenId> controls_;           // <s>, </s>, <unk>

@@ -84,7 +84,7 @@ TEST_F(XComposer2EncoderTest, ATableOfAnotherGridIsStretched) {
 }
 
 TEST_F(XComposer2EncoderTest, MissingAndMisshapenTensorsAreNamed) {
-  const std::string bias = "vit.vision_tower.vision_model.encoder.layers.1.mlp.fc1.bias";
+  const std::string bias = "vit.vision_tower.vision_model.encoder.layers.0.mlp.fc1.bias";
   const at::Tensor stored = tensors_.at(bias);
   tensors_.erase(bias);
   EXPECT_EQ(Load().status().code(), StatusCode::kFailedPrecondition);

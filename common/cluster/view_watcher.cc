@@ -62,6 +62,7 @@ ViewWatcher::~ViewWatcher() { Stop(); }
 void ViewWatcher::Start() { IoRuntime::Spawn(state_->strand, State::Run(state_)); }
 
 void ViewWatcher::Stop() {
+  if (stopped_.exchange(true)) return;
   std::promise<void> done;
   asio::post(state_->strand, [&done, state = state_] {
     state->stopped = true;

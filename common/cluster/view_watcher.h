@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -34,6 +35,7 @@ class ViewWatcher {
  private:
   struct State;
   std::shared_ptr<State> state_;
+  std::atomic<bool> stopped_{false};
 };
 
 }  // namespace triptych

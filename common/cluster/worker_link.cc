@@ -70,6 +70,7 @@ void WorkerLink::ReportNow() {
 }
 
 void WorkerLink::Stop() {
+  if (stopped_.exchange(true)) return;
   std::promise<void> done;
   asio::post(state_->strand, [&done, state = state_] {
     state->stopped = true;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -30,6 +31,7 @@ class WorkerLink {
  private:
   struct State;
   std::shared_ptr<State> state_;
+  std::atomic<bool> stopped_{false};
 };
 
 }  // namespace triptych

@@ -1,0 +1,90 @@
+#include "router/config.h"
+
+#include <filesystem>
+#include <set>
+
+#include "common/config/yaml_reader.h"
+#include "common/config/yaml_writer.h"
+#include "router/policies/routing_policy.h"
+
+namespace triptych::router {
+namespace {
+
+constexpr int64_t kMaxInt32 = 0x7fffffff;
+
+template <typename Visitor, typename Limits>
+void VisitLimits(Visitor& yaml, Limits& limits) {
+  yaml.Field("max_images", &limits.max_images, {0, 4096});
+  yaml.Field("max_image_bytes", &limits.max_image_bytes, {1, kMaxGrpcMessageBytes});
+  yaml.Field("max_image_pixels", &limits.max_image_pixels, {1, int64_t{1} << 32});
+  yaml.Field("max_image_side", &limits.max_image_side, {1, 1 << 20});
+  yaml.Field("max_image_aspect", &limits.max_image_aspect, {1, 1 << 20});
+  yaml.Field("max_messages", &limits.max_messages, {1, 1 << 20});
+  yaml.Field("max_text_bytes", &limits.max_text_bytes, {1, kMaxGrpcMessageBytes});
+  yaml.Field("max_prompt_ids", &limits.max_prompt_ids, {1, kMaxInt32});
+  yaml.Field("max_stop_strings", &limits.max_stop_strings, {0, 1024});
+  yaml.Field("max_stop_string_bytes", &limits.max_stop_string_bytes, {1, 65536});
+  yaml.Field("max_stop_token_ids", &limits.max_stop_token_ids, {0, 65536});
+  yaml.Field("max_sequences", &limits.max_sequences, {1, 1024});
+  yaml.Field("max_beams", &limits.max_beams, {1, 1024});
+  yaml.Field("max_top_logprobs", &limits.max_top_logprobs, {0, 1024});
+  yaml.Field("max_logit_bias", &limits.max_logit_bias, {0, 1 << 20});
+  yaml.Field("max_choices", &limits.max_choices, {1, 65536});
+  yaml.Field("max_choice_bytes", &limits.max_choice_bytes, {1, 1 << 20});
+  yaml.Field("max_request_id_bytes", &limits.max_request_id_bytes, {1, 1024});
+}
+
+template <typename Visitor, typename Config>
+void VisitFields(Visitor& yaml, Config& config) {
+  yaml.Field("listen", &config.listen);
+  yaml.Field("http_listen", &config.http_listen);
+  yaml.Field("metrics_listen", &config.metrics_listen);
+  yaml.Field("coordinator", &config.coordinator);
+  yaml.Field("policy", &config.policy);
+  yaml.Field("max_requests", &config.max_requests, {1, 1 << 20});
+  yaml.Field("image_store_bytes", &config.image_store_bytes, {0, int64_t{1} << 40});
+  yaml.Field("worker_wait", &config.worker_wait);
+  yaml.Field("drain_deadline", &config.drain_deadline);
+  yaml.Field("log_format", &config.log_format);
+}
+
+}  // namespace
+
+Status ReadRouterConfig(const std::string& path, RouterConfig& config) {
+  TRIPTYCH_ASSIGN_OR_RETURN(YamlReader reader, YamlReader::FromFile(path));
+  VisitFields(reader, config);
+  reader.List("models", [&](YamlReader& entry) {
+    ModelEntry& model = config.models.emplace_back();
+    entry.Field("name", &model.name);
+    entry.Field("path", &model.path);
+    entry.Require(!model.path.empty(), "path: the checkpoint's folder is not given");
+  });
+  reader.Section("limits", [&](YamlReader& limits) { VisitLimits(limits, config.limits); });
+  return reader.Finish();
+}
+
+Status FinishRouterConfig(RouterConfig& config) {
+  if (config.models.empty()) return FailedPrecondition("models: name at least one");
+  std::set<std::string> names;
+  for (ModelEntry& model : config.models) {
+    if (model.name.empty()) model.name = std::filesystem::path(model.path).lexically_normal().filename().string();
+    if (!names.insert(model.name).second) return FailedPrecondition("models: '{}' is there twice", model.name);
+  }
+  if (config.log_format != "text" && config.log_format != "json") {
+    return FailedPrecondition("log_format: '{}' is not one of text, json", config.log_format);
+  }
+  return MakePolicy(config.policy).status();
+}
+
+std::string PrintRouterConfig(const RouterConfig& config) {
+  YamlWriter writer;
+  VisitFields(writer, config);
+  writer.List("models", config.models.size(), [&](YamlWriter& entry, size_t i) {
+    entry.Field("name", &config.models[i].name);
+    entry.Field("path", &config.models[i].path);
+  });
+  writer.Section("limits", [&](YamlWriter& limits) { VisitLimits(limits, config.limits); });
+  return writer.Finish();
+}
+
+}  // namespace triptych::router

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "common/config/endpoint.h"
+#include "common/limits.h"
+#include "common/status.h"
+
+namespace triptych::router {
+
+struct ModelEntry {
+  std::string name;  // as clients name it; empty: the folder's name
+  std::string path;  // folder with config.json and the tokenizer; the weights are not read
+};
+
+struct RouterConfig {
+  Endpoint listen{"127.0.0.1", 7071};
+  Endpoint http_listen{"127.0.0.1", 8080};
+  Endpoint metrics_listen{"127.0.0.1", 9071};
+  Endpoint coordinator{"127.0.0.1", 7070};
+  std::vector<ModelEntry> models;             // the first is the default
+  std::string policy = "prefix_affinity";     // which decoder: prefix_affinity, least_loaded, round_robin
+  int32_t max_requests = 4096;                // open at once; more is RESOURCE_EXHAUSTED
+  int64_t image_store_bytes = 256ll << 20;    // pictures that clients may name by digest
+  std::chrono::milliseconds worker_wait{30'000};   // for a worker that can take a request, when none can
+  std::chrono::milliseconds drain_deadline{30'000};
+  RequestLimits limits;
+  std::string log_format = "text";            // text, json
+};
+
+Status ReadRouterConfig(const std::string& path, RouterConfig& config);
+Status FinishRouterConfig(RouterConfig& config);
+std::string PrintRouterConfig(const RouterConfig& config);
+
+}  // namespace triptych::router

@@ -1,0 +1,155 @@
+#include "router/inference_service.h"
+
+#include <random>
+#include <utility>
+
+#include "common/hash/sha256.h"
+#include "common/log/log.h"
+#include "common/status_reason.h"
+#include "router/tenant.h"
+
+namespace triptych::router {
+namespace {
+
+uint64_t Draw() {
+  thread_local std::mt19937_64 random{std::random_device{}()};
+  return random();
+}
+
+}  // namespace
+
+StatusOr<ModelCatalog> ModelCatalog::Load(const std::vector<ModelEntry>& entries) {
+  ModelCatalog catalog;
+  for (const ModelEntry& entry : entries) {
+    auto card = LoadModelCard(entry.path);
+    if (!card.ok()) return WithContext(fmt::format("model '{}'", entry.name), card.status());
+    catalog.models_.emplace_back(entry.name, *std::move(card));
+  }
+  return catalog;
+}
+
+StatusOr<std::pair<std::string, const ModelCard*>> ModelCatalog::Find(const std::string& name) const {
+  std::string known;
+  for (const auto& [model, card] : models_) {
+    if (name.empty() || name == model) return std::pair(model, card.get());
+    known += (known.empty() ? "" : ", ") + model;
+  }
+  return WithReason(NotFound("model: no '{}' here; there are: {}", LogId(name), known), "MODEL_UNKNOWN", "model");
+}
+
+grpc::ServerWriteReactor<v1::GenerateEvent>* InferenceService::Generate(grpc::CallbackServerContext* context, const v1::GenerateRequest* request) {
+  return ServeWriter<v1::GenerateRequest, v1::GenerateEvent>(
+      runtime_, context, request, [this](std::shared_ptr<GenerateStream> stream, v1::GenerateRequest request) {
+        return RunGenerate(this, std::move(stream), std::move(request));
+      });
+}
+
+StatusOr<AcceptedRequest> InferenceService::Accept(const v1::GenerateRequest& request, const CallInfo& info) {
+  if (draining_) return WithReason(Unavailable("this router is draining"), "DRAINING");
+  AcceptedRequest accepted;
+  TRIPTYCH_ASSIGN_OR_RETURN(const auto model, models_.Find(request.model()));
+  accepted.model = model.first;
+  accepted.card = model.second;
+  accepted.tenant = TenantOf(info.credentials);
+  TRIPTYCH_ASSIGN_OR_RETURN(accepted.options, CheckOptions(request, *accepted.card, {}, config_.limits));
+  TRIPTYCH_ASSIGN_OR_RETURN(accepted.prompt, PreparePrompt(request.prompt(), *accepted.card, accepted.tenant, config_.limits, images_));
+  TRIPTYCH_ASSIGN_OR_RETURN(accepted.max_new_tokens,
+                            ResolveMaxNewTokens(accepted.options, *accepted.card, accepted.prompt.prompt_tokens(), accepted.prompt.image_tokens));
+  if (!accepted.options.sampling.has_seed()) accepted.options.sampling.set_seed(Draw());
+  accepted.id = accepted.options.request_id.empty() ? fmt::format("{:016x}", Draw()) : accepted.options.request_id;
+  return accepted;
+}
+
+Task<Status> InferenceService::RunGenerate(InferenceService* self, std::shared_ptr<GenerateStream> stream, v1::GenerateRequest request) {
+  const TimePoint arrived = std::chrono::steady_clock::now();
+  if (++self->open_requests_ > self->config_.max_requests) {
+    --self->open_requests_;
+    self->context_.metrics->RequestRefused(StatusCode::kResourceExhausted);
+    co_return WithReason(ResourceExhausted("this router has {} open requests, its limit", self->config_.max_requests), "ROUTER_FULL");
+  }
+  StatusOr<AcceptedRequest> accepted = self->Accept(request, stream->info());
+  request.Clear();
+  Status status = accepted.status();
+  if (status.ok()) {
+    auto session = std::make_shared<RequestSession>(&self->context_, stream, *std::move(accepted), arrived);
+    Task<Status> run = RequestSession::Run(session);
+    status = co_await std::move(run);
+  } else {
+    self->context_.metrics->RequestRefused(status.code());
+    spdlog::info("request refused: {}: {}", absl::StatusCodeToString(status.code()), Message(status));
+  }
+  --self->open_requests_;
+  co_return status;
+}
+
+grpc::ServerReadReactor<v1::UploadImageRequest>* InferenceService::UploadImage(grpc::CallbackServerContext* context, v1::UploadImageResponse* response) {
+  return ServeReader<v1::UploadImageRequest, v1::UploadImageResponse>(
+      runtime_, context, response, [this](std::shared_ptr<UploadStream> stream) { return RunUpload(this, std::move(stream)); });
+}
+
+Task<StatusOr<v1::UploadImageResponse>> InferenceService::RunUpload(InferenceService* self, std::shared_ptr<UploadStream> stream) {
+  std::string file;
+  while (true) {
+    std::optional<v1::UploadImageRequest> chunk = co_await stream->Read();
+    if (!chunk) break;
+    const auto size = static_cast<int64_t>(file.size() + chunk->chunk().size());
+    if (size > self->config_.limits.max_image_bytes) {
+      co_return WithReason(InvalidArgument("chunk: a picture file has at most {} bytes", self->config_.limits.max_image_bytes), "IMAGE_TOO_LARGE", "chunk");
+    }
+    file += chunk->chunk();
+  }
+  if (stream->cancelled()) co_return Cancelled("the client is gone or has cancelled");
+  TRIPTYCH_CO_ASSIGN_OR_RETURN(StoredImage image, ReadImage(std::move(file), self->config_.limits));
+  v1::UploadImageResponse response;
+  response.set_sha256(ToHex(image.digest));
+  response.set_width(image.header.size.width);
+  response.set_height(image.header.size.height);
+  self->images_.Put(TenantOf(stream->info().credentials), std::move(image));
+  co_return response;
+}
+
+grpc::ServerUnaryReactor* InferenceService::CountTokens(grpc::CallbackServerContext* context,
+                                                        const v1::CountTokensRequest* request,
+                                                        v1::CountTokensResponse* response) {
+  return ServeUnary<v1::CountTokensRequest, v1::CountTokensResponse>(
+      runtime_, context, request, response, [this](CallInfo info, v1::CountTokensRequest request) {
+        return RunCount(this, std::move(info), std::move(request));
+      });
+}
+
+Task<StatusOr<v1::CountTokensResponse>> InferenceService::RunCount(InferenceService* self, CallInfo info, v1::CountTokensRequest request) {
+  TRIPTYCH_CO_ASSIGN_OR_RETURN(const auto model, self->models_.Find(request.model()));
+  TRIPTYCH_CO_ASSIGN_OR_RETURN(const PreparedPrompt prompt,
+                               PreparePrompt(request.prompt(), *model.second, TenantOf(info.credentials), self->config_.limits, self->images_));
+  v1::CountTokensResponse response;
+  response.set_prompt_tokens(prompt.prompt_tokens());
+  response.set_image_tokens(prompt.image_tokens);
+  for (const TokenId id : prompt.tokens.ids) response.add_ids(id == kImageRow ? model.second->image_placeholder() : id);
+  co_return response;
+}
+
+grpc::ServerUnaryReactor* InferenceService::ListModels(grpc::CallbackServerContext* context,
+                                                       const v1::ListModelsRequest*,
+                                                       v1::ListModelsResponse* response) {
+  *response = ListModels();
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+v1::ListModelsResponse InferenceService::ListModels() const {
+  v1::ListModelsResponse response;
+  for (const auto& [name, card] : models_.models()) {
+    v1::Model* model = response.add_models();
+    const auto [encoders, decoders] = context_.workers->CountReady(name);
+    model->set_name(name);
+    model->set_family(card->family());
+    model->set_context_tokens(card->context_tokens());
+    model->set_accepts_images(card->accepts_images());
+    model->set_ready_encoders(encoders);
+    model->set_ready_decoders(decoders);
+  }
+  return response;
+}
+
+}  // namespace triptych::router

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/async/io_runtime.h"
+#include "common/model_card/model_card.h"
+#include "common/rpc/server_call.h"
+#include "router/config.h"
+#include "router/image_store.h"
+#include "router/request_session.h"
+#include "triptych/v1/inference.grpc.pb.h"
+
+namespace triptych::router {
+
+// The models that this router knows, by name. Immutable.
+class ModelCatalog {
+ public:
+  // kFailedPrecondition names the model, file and key.
+  static StatusOr<ModelCatalog> Load(const std::vector<ModelEntry>& entries);
+  // Empty takes the first. kNotFound (reason MODEL_UNKNOWN) names those that there are.
+  StatusOr<std::pair<std::string, const ModelCard*>> Find(const std::string& name) const;
+  const std::vector<std::pair<std::string, std::unique_ptr<ModelCard>>>& models() const { return models_; }
+
+ private:
+  std::vector<std::pair<std::string, std::unique_ptr<ModelCard>>> models_;
+};
+
+// The public API. All arguments outlive it.
+class InferenceService final : public v1::Inference::CallbackService {
+ public:
+  InferenceService(IoRuntime* runtime, const RouterConfig* config, const ModelCatalog* models, ImageStore* images, const SessionContext* context)
+      : runtime_(*runtime), config_(*config), models_(*models), images_(*images), context_(*context) {}
+
+  void Drain() { draining_ = true; }  // refuses new requests
+  int64_t open_requests() const { return open_requests_; }
+
+  grpc::ServerWriteReactor<v1::GenerateEvent>* Generate(grpc::CallbackServerContext* context, const v1::GenerateRequest* request) override;
+  grpc::ServerReadReactor<v1::UploadImageRequest>* UploadImage(grpc::CallbackServerContext* context, v1::UploadImageResponse* response) override;
+  grpc::ServerUnaryReactor* CountTokens(grpc::CallbackServerContext* context,
+                                        const v1::CountTokensRequest* request,
+                                        v1::CountTokensResponse* response) override;
+  grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* context,
+                                       const v1::ListModelsRequest* request,
+                                       v1::ListModelsResponse* response) override;
+
+  v1::ListModelsResponse ListModels() const;
+
+ private:
+  using GenerateStream = RequestSession::Stream;
+  using UploadStream = ServerStream<v1::UploadImageRequest, v1::UploadImageResponse>;
+  static Task<Status> RunGenerate(InferenceService* self, std::shared_ptr<GenerateStream> stream, v1::GenerateRequest request);
+  static Task<StatusOr<v1::UploadImageResponse>> RunUpload(InferenceService* self, std::shared_ptr<UploadStream> stream);
+  static Task<StatusOr<v1::CountTokensResponse>> RunCount(InferenceService* self, CallInfo info, v1::CountTokensRequest request);
+  StatusOr<AcceptedRequest> Accept(const v1::GenerateRequest& request, const CallInfo& info);
+
+  IoRuntime& runtime_;
+  const RouterConfig& config_;
+  const ModelCatalog& models_;
+  ImageStore& images_;
+  const SessionContext& context_;
+  std::atomic<bool> draining_{false};
+  std::atomic<int64_t> open_requests_{0};
+};
+
+}  // namespace triptych::router

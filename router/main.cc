@@ -1,0 +1,94 @@
+#include "common/async/io_runtime.h"
+#include "common/cluster/view_watcher.h"
+#include "common/log/log.h"
+#include "common/metrics/exposer.h"
+#include "common/rpc/server.h"
+#include "common/service/service_program.h"
+#include "nlohmann/json.hpp"
+#include "router/cache_watcher.h"
+#include "router/config.h"
+#include "router/inference_service.h"
+#include "router/policies/routing_policy.h"
+
+namespace triptych::router {
+namespace {
+
+constexpr std::chrono::milliseconds kTick{50};
+
+// The models as an OpenAI client asks for them.
+HttpExposer::Reply ModelList(const InferenceService& service) {
+  nlohmann::json list = {{"object", "list"}, {"data", nlohmann::json::array()}};
+  const v1::ListModelsResponse models = service.ListModels();
+  for (const v1::Model& model : models.models()) {
+    list["data"].push_back({{"id", model.name()}, {"object", "model"}, {"owned_by", model.family()}});
+  }
+  return {.content_type = "application/json", .body = list.dump() + "\n"};
+}
+
+Status Run(const RouterConfig& config, SignalWaiter& signals, const std::function<Status(BoundAddresses)>& announce) {
+  TRIPTYCH_ASSIGN_OR_RETURN(const ModelCatalog models, ModelCatalog::Load(config.models));
+  TRIPTYCH_ASSIGN_OR_RETURN(std::unique_ptr<RoutingPolicy> policy, MakePolicy(config.policy));
+  MetricRegistry registry;
+  Metrics metrics(&registry);
+  ImageStore images(config.image_store_bytes);
+  ChannelPool channels;
+  IoRuntime runtime(2);
+  WorkerPool workers(std::move(policy), [&](std::shared_ptr<WorkerHandle> worker) { WatchCache(&runtime, &channels, std::move(worker)); });
+  const SessionContext context{.channels = &channels, .workers = &workers, .metrics = &metrics, .worker_wait = config.worker_wait};
+  InferenceService service(&runtime, &config, &models, &images, &context);
+  RpcServer server({.listen = config.listen,
+                    .max_message_bytes = kMaxGrpcMessageBytes,
+                    .max_streams_per_connection = kMaxStreamsPerConnection});
+  server.AddService(&service);
+  std::atomic<bool> draining{false};
+  const HttpExposer::Probes probes{.alive = [] { return OkStatus(); },
+                                   .ready = [&]() -> Status {
+                                     if (draining) return Unavailable("draining");
+                                     return workers.heard() ? OkStatus() : Unavailable("the coordinator was not heard yet");
+                                   }};
+  HttpExposer exposer(config.metrics_listen, &registry, probes);
+  HttpExposer http(config.http_listen, &registry, probes);
+  http.AddRoute("/v1/models", [&] { return ModelList(service); });
+  TRIPTYCH_RETURN_IF_ERROR(server.Start());
+  TRIPTYCH_RETURN_IF_ERROR(exposer.Start());
+  TRIPTYCH_RETURN_IF_ERROR(http.Start());
+  ViewWatcher watcher(&runtime, &channels, config.coordinator.ToString(), "router",
+                      [&](std::shared_ptr<const ClusterView> view) { workers.Update(std::move(view)); });
+  watcher.Start();
+  server.SetServing(true);
+  TRIPTYCH_RETURN_IF_ERROR(announce({.grpc = Endpoint{config.listen.host, server.port()}.ToString(),
+                                     .metrics = Endpoint{config.metrics_listen.host, exposer.port()}.ToString(),
+                                     .http = Endpoint{config.http_listen.host, http.port()}.ToString()}));
+  signals.Wait();
+  spdlog::info("draining");
+  draining = true;
+  server.SetServing(false);
+  service.Drain();
+  const TimePoint end = std::chrono::steady_clock::now() + config.drain_deadline;
+  while (service.open_requests() > 0 && std::chrono::steady_clock::now() < end) {
+    if (signals.WaitUntil(std::chrono::steady_clock::now() + kTick)) break;  // a second signal: now
+  }
+  server.Stop(std::chrono::milliseconds(200));
+  watcher.Stop();
+  http.Stop();
+  exposer.Stop();
+  runtime.Stop();
+  return OkStatus();
+}
+
+}  // namespace
+}  // namespace triptych::router
+
+int main(int argc, char** argv) {
+  using namespace triptych::router;
+  RouterConfig config;
+  return triptych::RunServiceProgram(
+      argc, argv,
+      {.name = "triptych-router",
+       .about = "Answers clients: checks requests, chooses workers, relays their output and carries on when one is lost.",
+       .read_config = [&](const std::string& path) { return ReadRouterConfig(path, config); },
+       .finish_config = [&] { return FinishRouterConfig(config); },
+       .print_config = [&] { return PrintRouterConfig(config); },
+       .log_format = [&] { return config.log_format; },
+       .run = [&](auto& signals, const auto& announce) { return Run(config, signals, announce); }});
+}

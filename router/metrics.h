@@ -1,0 +1,70 @@
+#pragma once
+
+#include <atomic>
+
+#include "common/clock.h"
+#include "common/metrics/registry.h"
+#include "common/status.h"
+
+namespace triptych::router {
+
+// The router's metrics; docs/metrics.md says what each means. Thread-safe.
+class Metrics {
+ public:
+  explicit Metrics(MetricRegistry* registry)
+      : registry_(*registry),
+        accepted_(Requests("accepted")),
+        completed_(Requests("completed")),
+        failed_(Requests("failed")),
+        cancelled_(Requests("cancelled")),
+        live_(registry->Gauge("triptych_router_live_requests", "Generate calls in the router")),
+        prompt_tokens_(registry->Counter("triptych_router_prompt_tokens_total", "Prompt tokens of accepted requests, image rows included")),
+        image_tokens_(registry->Counter("triptych_router_image_tokens_total", "Image rows of accepted requests")),
+        output_tokens_(registry->Counter("triptych_router_output_tokens_total", "Tokens relayed to clients")),
+        migrations_(registry->Counter("triptych_router_migrations_total", "Streams that went on at another decoder")),
+        images_cached_(registry->Counter("triptych_router_images_total", "Pictures by where their rows came from", {{"source", "decoder_cache"}})),
+        images_encoded_(registry->Counter("triptych_router_images_total", "Pictures by where their rows came from", {{"source", "encoder"}})),
+        first_token_(registry->Histogram("triptych_router_time_to_first_token_seconds", "From the request's arrival to its first token",
+                                         MetricRegistry::LatencyBuckets())),
+        token_gap_(registry->Histogram("triptych_router_token_gap_seconds", "Between two deliveries of one sequence",
+                                       MetricRegistry::TokenGapBuckets())),
+        duration_(registry->Histogram("triptych_router_request_seconds", "From the request's arrival to its end", MetricRegistry::LatencyBuckets())) {}
+
+  void RequestAccepted(int32_t prompt_tokens, int32_t image_tokens) {
+    accepted_.Increment();
+    live_.Increment();
+    prompt_tokens_.Increment(prompt_tokens);
+    image_tokens_.Increment(image_tokens);
+  }
+  void RequestEnded(const Status& status, Duration duration) {
+    live_.Decrement();
+    (status.ok() ? completed_ : status.code() == StatusCode::kCancelled ? cancelled_ : failed_).Increment();
+    duration_.Observe(Seconds(duration));
+  }
+  // Before it was accepted; `reason` is one of the codes' names.
+  void RequestRefused(StatusCode code) {
+    registry_.Counter("triptych_router_refused_total", "Generate calls refused before any worker was asked", {{"code", absl::StatusCodeToString(code)}})
+        .Increment();
+  }
+  void TokensRelayed(int64_t count) { output_tokens_.Increment(static_cast<double>(count)); }
+  void FirstToken(Duration since_arrival) { first_token_.Observe(Seconds(since_arrival)); }
+  void TokenGap(Duration gap) { token_gap_.Observe(Seconds(gap)); }
+  void StreamMigrated() { migrations_.Increment(); }
+  void ImageCached() { images_cached_.Increment(); }
+  void ImageEncoded() { images_encoded_.Increment(); }
+
+ private:
+  static double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+  prometheus::Counter& Requests(const char* outcome) {
+    return registry_.Counter("triptych_router_requests_total",
+                             "Generate calls by what became of them; accepted = completed + failed + cancelled + live", {{"outcome", outcome}});
+  }
+
+  MetricRegistry& registry_;
+  prometheus::Counter &accepted_, &completed_, &failed_, &cancelled_;
+  prometheus::Gauge& live_;
+  prometheus::Counter &prompt_tokens_, &image_tokens_, &output_tokens_, &migrations_, &images_cached_, &images_encoded_;
+  prometheus::Histogram &first_token_, &token_gap_, &duration_;
+};
+
+}  // namespace triptych::router

@@ -1,0 +1,86 @@
+#include "cli/client.h"
+
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+#include "common/limits.h"
+#include "common/rpc/grpc_status.h"
+
+namespace triptych::cli {
+namespace {
+
+constexpr std::string_view kImagePlace = "<ImageHere>";
+
+StatusOr<v1::Part> ReadImagePart(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return InvalidArgument("{}: cannot read the file", path);
+  v1::Part part;
+  part.mutable_image()->set_data(std::string((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>()));
+  return part;
+}
+
+}  // namespace
+
+std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMaxGrpcMessageBytes);
+  arguments.SetMaxSendMessageSize(kMaxGrpcMessageBytes);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+Client::Client(const std::string& router) : stub_(v1::Inference::NewStub(OpenChannel(router))) {}
+
+Status Client::Generate(const v1::GenerateRequest& request, double timeout_seconds, const std::function<void(const v1::GenerateEvent&)>& on_event) {
+  grpc::ClientContext context;
+  if (timeout_seconds > 0) {
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(static_cast<int64_t>(timeout_seconds * 1000)));
+  }
+  const auto reader = stub_->Generate(&context, request);
+  v1::GenerateEvent event;
+  while (reader->Read(&event)) on_event(event);
+  return FromGrpc(reader->Finish());
+}
+
+StatusOr<v1::ListModelsResponse> Client::ListModels() {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+  v1::ListModelsResponse response;
+  TRIPTYCH_RETURN_IF_ERROR(FromGrpc(stub_->ListModels(&context, {}, &response)));
+  return response;
+}
+
+StatusOr<std::vector<v1::Part>> MakeParts(const std::string& text, const std::vector<std::string>& image_files) {
+  std::vector<std::string> pieces;
+  size_t begin = 0;
+  for (size_t at = text.find(kImagePlace); at != std::string::npos; at = text.find(kImagePlace, begin)) {
+    pieces.push_back(text.substr(begin, at - begin));
+    begin = at + kImagePlace.size();
+  }
+  pieces.push_back(text.substr(begin));
+  const size_t places = pieces.size() - 1;
+  if (places > image_files.size()) return InvalidArgument("the text has {} places for pictures, there are {}", places, image_files.size());
+  std::vector<v1::Part> parts;
+  size_t next = 0;
+  const auto add_image = [&]() -> Status {
+    TRIPTYCH_ASSIGN_OR_RETURN(v1::Part part, ReadImagePart(image_files[next++]));
+    parts.push_back(std::move(part));
+    return OkStatus();
+  };
+  while (next + places < image_files.size()) TRIPTYCH_RETURN_IF_ERROR(add_image());
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    if (i > 0) TRIPTYCH_RETURN_IF_ERROR(add_image());
+    if (pieces[i].empty()) continue;
+    parts.emplace_back().set_text(pieces[i]);
+  }
+  return parts;
+}
+
+int Report(const char* command, const Status& status) {
+  if (status.ok()) return 0;
+  fmt::print(stderr, "triptych {}: {}: {}\n", command, absl::StatusCodeToString(status.code()), Message(status));
+  return 1;
+}
+
+}  // namespace triptych::cli

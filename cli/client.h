@@ -1,0 +1,38 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <grpcpp/grpcpp.h>
+
+#include "common/status.h"
+#include "triptych/v1/inference.grpc.pb.h"
+
+namespace triptych::cli {
+
+// A blocking client of one router, for commands. One thread.
+class Client {
+ public:
+  explicit Client(const std::string& router);
+
+  // Calls `on_event` for each event as it comes. `timeout_seconds` 0: none.
+  Status Generate(const v1::GenerateRequest& request, double timeout_seconds, const std::function<void(const v1::GenerateEvent&)>& on_event);
+  StatusOr<v1::ListModelsResponse> ListModels();
+
+ private:
+  std::unique_ptr<v1::Inference::Stub> stub_;
+};
+
+std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address);
+
+// A text and pictures as parts: each "<ImageHere>" in the text is a picture's place; pictures that have none come first.
+// kInvalidArgument when there are more places than pictures.
+StatusOr<std::vector<v1::Part>> MakeParts(const std::string& text, const std::vector<std::string>& image_files);
+
+// Prints "triptych COMMAND: message" to stderr and gives the exit status.
+int Report(const char* command, const Status& status);
+
+}  // namespace triptych::cli

@@ -1,0 +1,41 @@
+#include <cstdio>
+#include <memory>
+
+#include "cli/client.h"
+#include "cli/commands/commands.h"
+#include "nlohmann/json.hpp"
+
+namespace triptych::cli {
+namespace {
+
+Status Run(const std::string& router, bool json) {
+  TRIPTYCH_ASSIGN_OR_RETURN(const v1::ListModelsResponse response, Client(router).ListModels());
+  nlohmann::json list = nlohmann::json::array();
+  if (!json) fmt::print("{:<24} {:<28} {:>8} {:>7} {:>9} {:>9}\n", "NAME", "FAMILY", "CONTEXT", "IMAGES", "ENCODERS", "DECODERS");
+  for (const v1::Model& model : response.models()) {
+    list.push_back({{"name", model.name()},
+                    {"family", model.family()},
+                    {"context_tokens", model.context_tokens()},
+                    {"accepts_images", model.accepts_images()},
+                    {"ready_encoders", model.ready_encoders()},
+                    {"ready_decoders", model.ready_decoders()}});
+    if (json) continue;
+    fmt::print("{:<24} {:<28} {:>8} {:>7} {:>9} {:>9}\n", model.name(), model.family(), model.context_tokens(),
+               model.accepts_images() ? "yes" : "no", model.ready_encoders(), model.ready_decoders());
+  }
+  if (json) fmt::print("{}\n", list.dump());
+  return OkStatus();
+}
+
+}  // namespace
+
+void AddModels(CLI::App& app, int* exit_status) {
+  auto router = std::make_shared<std::string>("127.0.0.1:7071");
+  auto json = std::make_shared<bool>(false);
+  CLI::App* command = app.add_subcommand("models", "The models that a router serves");
+  command->add_option("--router", *router, "The router's gRPC address")->capture_default_str();
+  command->add_flag("--json", *json, "Print JSON");
+  command->callback([router, json, exit_status] { *exit_status = Report("models", Run(*router, *json)); });
+}
+
+}  // namespace triptych::cli

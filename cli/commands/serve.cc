@@ -1,0 +1,356 @@
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <deque>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/client.h"
+#include "cli/commands/commands.h"
+#include "common/clock.h"
+#include "common/config/endpoint.h"
+#include "common/config/yaml_reader.h"
+#include "common/config/yaml_writer.h"
+#include "common/lifecycle/child_process.h"
+#include "common/lifecycle/signals.h"
+#include "common/log/log.h"
+
+namespace triptych::cli {
+namespace {
+
+using std::chrono::milliseconds;
+
+struct ServeConfig {
+  std::string model;
+  std::string name;
+  std::string host = "127.0.0.1";
+  std::string device = "cpu";
+  std::string policy = "prefix_affinity";
+  int32_t encoders = 1;
+  int32_t decoders = 1;
+  int32_t tensor_parallel = 1;
+  int32_t port = 7071;
+  int32_t http_port = 8080;
+  std::optional<int32_t> metrics_port;      // 9071, or any free one where `port` is
+  std::optional<int32_t> coordinator_port;  // 7070, likewise
+  int32_t kv_blocks = 512;
+  int32_t max_sequences = 64;
+  int32_t max_step_tokens = 512;
+  int32_t max_chunk_tokens = 256;
+  bool prefix_cache = true;
+  std::string log_format = "text";
+};
+
+Status ReadConfig(const std::string& path, ServeConfig& config) {
+  TRIPTYCH_ASSIGN_OR_RETURN(YamlReader yaml, YamlReader::FromFile(path));
+  yaml.Field("model", &config.model);
+  yaml.Field("name", &config.name);
+  yaml.Field("host", &config.host);
+  yaml.Field("device", &config.device);
+  yaml.Field("policy", &config.policy);
+  yaml.Field("encoders", &config.encoders, {1, 64});
+  yaml.Field("decoders", &config.decoders, {1, 64});
+  yaml.Field("tensor_parallel", &config.tensor_parallel, {1, 64});
+  yaml.Field("port", &config.port, {0, 65535});
+  yaml.Field("http_port", &config.http_port, {0, 65535});
+  int32_t metrics_port = -1, coordinator_port = -1;
+  yaml.Field("metrics_port", &metrics_port, {0, 65535});
+  yaml.Field("coordinator_port", &coordinator_port, {0, 65535});
+  yaml.Field("kv_blocks", &config.kv_blocks, {1, 0x7fffffff});
+  yaml.Field("max_sequences", &config.max_sequences, {1, 65536});
+  yaml.Field("max_step_tokens", &config.max_step_tokens, {1, 1 << 20});
+  yaml.Field("max_chunk_tokens", &config.max_chunk_tokens, {1, 1 << 20});
+  yaml.Field("prefix_cache", &config.prefix_cache);
+  yaml.Field("log_format", &config.log_format);
+  if (metrics_port >= 0) config.metrics_port = metrics_port;
+  if (coordinator_port >= 0) config.coordinator_port = coordinator_port;
+  return yaml.Finish();
+}
+
+// One process of the cluster: started from a YAML file of its own, and started again when it dies.
+class Member {
+ public:
+  Member(std::string binary, std::string folder, std::string name) : binary_(std::move(binary)), folder_(std::move(folder)), name_(std::move(name)) {}
+
+  const std::string& name() const { return name_; }
+  const Endpoint& grpc() const { return grpc_; }
+  const Endpoint& http() const { return http_; }
+  const Endpoint& metrics() const { return metrics_; }
+  bool announced() const { return announced_; }
+
+  Status Start(const std::string& yaml) {
+    std::ofstream(folder_ + "/" + name_ + ".yaml") << yaml;
+    std::filesystem::remove(PortFile());
+    announced_ = false;
+    started_at_ = std::chrono::steady_clock::now();
+    TRIPTYCH_ASSIGN_OR_RETURN(ChildProcess child, ChildProcess::Spawn({binary_, "--config", folder_ + "/" + name_ + ".yaml", "--port-file", PortFile()}));
+    child_.emplace(std::move(child));
+    spdlog::info("{} started, process {}", name_, child_->pid());
+    return OkStatus();
+  }
+
+  // How it ended, if it has.
+  std::optional<std::string> Poll() {
+    if (!child_) return std::nullopt;
+    if (!announced_) ReadPorts();
+    std::optional<std::string> ended = child_->Poll();
+    if (ended) child_.reset();
+    return ended;
+  }
+  bool running() const { return child_.has_value(); }
+  void Signal(int signal) {
+    if (child_) child_->Signal(signal);
+  }
+  void WaitUntil(TimePoint deadline) {
+    if (child_) (void)child_->WaitUntil(deadline);
+  }
+  void Kill() { child_.reset(); }
+
+  // When it may be started again: at once after a long life, ever later after short ones.
+  TimePoint NextStart() {
+    constexpr milliseconds kLong{10'000}, kFirst{100}, kMost{5000};
+    const TimePoint now = std::chrono::steady_clock::now();
+    pause_ = now - started_at_ > kLong ? kFirst : std::min<milliseconds>(2 * pause_, kMost);
+    return now + pause_;
+  }
+  int deaths_before_ready = 0;
+  std::optional<TimePoint> restart_at;
+
+ private:
+  std::string PortFile() const { return folder_ + "/" + name_ + ".ports"; }
+  void ReadPorts() {
+    std::ifstream in(PortFile());
+    for (std::string word; in >> word;) {
+      const size_t equals = word.find('=');
+      const auto endpoint = Endpoint::Parse(std::string_view(word).substr(equals + 1));
+      if (!endpoint.ok()) continue;
+      if (word.starts_with("grpc=")) grpc_ = *endpoint;
+      if (word.starts_with("http=")) http_ = *endpoint;
+      if (word.starts_with("metrics=")) metrics_ = *endpoint;
+      announced_ = true;
+    }
+    if (announced_) spdlog::info("{} grpc={} metrics={}", name_, grpc_.ToString(), metrics_.ToString());
+  }
+
+  const std::string binary_, folder_, name_;
+  std::optional<ChildProcess> child_;
+  Endpoint grpc_, http_, metrics_;
+  TimePoint started_at_;
+  milliseconds pause_{50};
+  bool announced_ = false;
+};
+
+// The whole local cluster. Main thread.
+class Supervisor {
+ public:
+  Supervisor(ServeConfig config, SignalWaiter* signals) : config_(std::move(config)), signals_(*signals) {}
+  ~Supervisor() {
+    if (!folder_.empty()) std::filesystem::remove_all(folder_);
+  }
+
+  Status Run() {
+    TRIPTYCH_RETURN_IF_ERROR(Prepare());
+    Status status = StartAll();
+    if (status.ok()) status = Supervise();
+    Stop();
+    return interrupted_ ? OkStatus() : status;
+  }
+
+ private:
+  static constexpr milliseconds kTick{20};
+
+  Status Prepare() {
+    std::error_code error;
+    if (config_.model.empty()) return InvalidArgument("--model: the checkpoint's folder is not given");
+    const auto model = std::filesystem::canonical(config_.model, error);
+    if (error) return InvalidArgument("--model: {}: {}", config_.model, error.message());
+    config_.model = model.string();
+    if (config_.name.empty()) config_.name = model.filename().string();
+    std::string folder = (std::filesystem::temp_directory_path() / "triptych-XXXXXX").string();
+    if (mkdtemp(folder.data()) == nullptr) return FailedPrecondition("{}: cannot be made", folder);
+    folder_ = folder;
+    const std::string bin = std::filesystem::read_symlink("/proc/self/exe").parent_path().string();
+    members_.emplace_back(bin + "/triptych-coordinator", folder_, "coordinator");
+    members_.emplace_back(bin + "/triptych-router", folder_, "router");
+    for (int i = 0; i < config_.encoders; ++i) members_.emplace_back(bin + "/triptych-worker", folder_, fmt::format("encoder-{}", i));
+    for (int i = 0; i < config_.decoders; ++i) members_.emplace_back(bin + "/triptych-worker", folder_, fmt::format("decoder-{}", i));
+    return OkStatus();
+  }
+
+  Member& coordinator() { return members_[0]; }
+  Member& router() { return members_[1]; }
+
+  // A process keeps its ports over restarts, so that others find it again.
+  std::string YamlOf(const Member& member) {
+    YamlWriter yaml;
+    const auto listen = [&](const char* key, int port, const Endpoint& bound) {
+      const Endpoint endpoint{config_.host, bound.port != 0 ? bound.port : port};
+      yaml.Field(key, &endpoint);
+    };
+    yaml.Field("log_format", &config_.log_format);
+    if (&member == &coordinator()) {
+      listen("listen", config_.coordinator_port.value_or(config_.port == 0 ? 0 : 7070), member.grpc());
+      listen("metrics_listen", 0, member.metrics());
+      return yaml.Finish();
+    }
+    const Endpoint coordinator_at = coordinator().grpc();
+    yaml.Field("coordinator", &coordinator_at);
+    if (&member == &router()) {
+      listen("listen", config_.port, member.grpc());
+      listen("http_listen", config_.http_port, member.http());
+      listen("metrics_listen", config_.metrics_port.value_or(config_.port == 0 ? 0 : 9071), member.metrics());
+      yaml.Field("policy", &config_.policy);
+      yaml.List("models", 1, [&](YamlWriter& entry, size_t) {
+        entry.Field("name", &config_.name);
+        entry.Field("path", &config_.model);
+      });
+      return yaml.Finish();
+    }
+    const bool decodes = member.name().starts_with("decoder");
+    const std::vector<std::string> roles = {decodes ? "decoder" : "encoder"};
+    yaml.Field("name", &member.name());
+    yaml.Field("roles", &roles);
+    yaml.Field("model", &config_.model);
+    yaml.Field("model_name", &config_.name);
+    yaml.Field("device", &config_.device);
+    listen("listen", 0, {});
+    listen("metrics_listen", 0, member.metrics());
+    if (!decodes) return yaml.Finish();
+    yaml.Field("tensor_parallel", &config_.tensor_parallel, {1, 64});
+    yaml.Field("kv_blocks", &config_.kv_blocks, {1, 0x7fffffff});
+    yaml.Field("max_sequences", &config_.max_sequences, {1, 65536});
+    yaml.Field("max_step_tokens", &config_.max_step_tokens, {1, 1 << 20});
+    yaml.Field("max_chunk_tokens", &config_.max_chunk_tokens, {1, 1 << 20});
+    yaml.Field("prefix_cache", &config_.prefix_cache);
+    return yaml.Finish();
+  }
+
+  // The coordinator first: all others are told where it is.
+  Status StartAll() {
+    TRIPTYCH_RETURN_IF_ERROR(coordinator().Start(YamlOf(coordinator())));
+    TRIPTYCH_RETURN_IF_ERROR(Await([&] { return coordinator().announced(); }));
+    for (size_t i = 1; i < members_.size(); ++i) TRIPTYCH_RETURN_IF_ERROR(members_[i].Start(YamlOf(members_[i])));
+    TRIPTYCH_RETURN_IF_ERROR(Await([&] { return router().announced(); }));
+    Client client(router().grpc().ToString());
+    TRIPTYCH_RETURN_IF_ERROR(Await([&] {
+      const auto models = client.ListModels();
+      return models.ok() && models->models_size() == 1 && static_cast<int32_t>(models->models(0).ready_encoders()) >= config_.encoders &&
+             static_cast<int32_t>(models->models(0).ready_decoders()) >= config_.decoders;
+    }));
+    ready_ = true;
+    fmt::print("ready grpc={} http={} metrics={}\n", router().grpc().ToString(), router().http().ToString(), router().metrics().ToString());
+    std::fflush(stdout);
+    return OkStatus();
+  }
+
+  template <typename Condition>
+  Status Await(Condition condition) {
+    while (!condition()) TRIPTYCH_RETURN_IF_ERROR(Tick());
+    return OkStatus();
+  }
+
+  Status Supervise() {
+    while (true) TRIPTYCH_RETURN_IF_ERROR(Tick());
+  }
+
+  Status Tick() {
+    constexpr int kMostDeathsBeforeReady = 3;
+    const std::optional<int> signal = signals_.WaitUntil(std::chrono::steady_clock::now() + kTick);
+    if (signal && *signal != 0) {
+      interrupted_ = true;
+      return Cancelled("signal {}", *signal);
+    }
+    for (Member& member : members_) {
+      const TimePoint now = std::chrono::steady_clock::now();
+      if (const auto ended = member.Poll()) {
+        spdlog::error("{} ended: {}", member.name(), *ended);
+        if (!ready_ && ++member.deaths_before_ready >= kMostDeathsBeforeReady) {
+          return FailedPrecondition("{} does not start: {}", member.name(), *ended);
+        }
+        member.restart_at = member.NextStart();
+      }
+      if (!member.running() && member.restart_at && now >= *member.restart_at) {
+        member.restart_at.reset();
+        TRIPTYCH_RETURN_IF_ERROR(member.Start(YamlOf(member)));
+      }
+    }
+    return OkStatus();
+  }
+
+  // In the order in which requests flow, so that each still has what it needs to finish.
+  void Stop() {
+    constexpr std::chrono::seconds kLimit{35};
+    if (members_.empty()) return;
+    spdlog::info("stopping");
+    const TimePoint end = std::chrono::steady_clock::now() + kLimit;
+    StopThese({1}, end);
+    std::vector<size_t> workers;
+    for (size_t i = 2; i < members_.size(); ++i) workers.push_back(i);
+    StopThese(workers, end);
+    StopThese({0}, end);
+  }
+  void StopThese(const std::vector<size_t>& indices, TimePoint end) {
+    for (const size_t i : indices) members_[i].Signal(SIGTERM);
+    for (const size_t i : indices) {
+      members_[i].WaitUntil(end);
+      members_[i].Kill();
+    }
+  }
+
+  ServeConfig config_;
+  SignalWaiter& signals_;
+  std::string folder_;
+  std::deque<Member> members_;  // coordinator, router, workers
+  bool ready_ = false;
+  bool interrupted_ = false;
+};
+
+}  // namespace
+
+void AddServe(CLI::App& app, SignalWaiter* signals, int* exit_status) {
+  auto flags = std::make_shared<ServeConfig>();
+  auto file = std::make_shared<std::string>();
+  CLI::App* command = app.add_subcommand("serve", "Starts a whole cluster on this machine and keeps it running until Ctrl-C");
+  // The file is read where it stands on the command line's left-most place: flags always override it.
+  command->add_option("--config", *file, "YAML file with the same keys as the flags (tensor_parallel for --tensor-parallel)");
+  const std::vector<std::pair<CLI::Option*, std::function<void(ServeConfig&)>>> options = {
+      {command->add_option("--model", flags->model, "The checkpoint's folder"), [flags](ServeConfig& c) { c.model = flags->model; }},
+      {command->add_option("--name", flags->name, "The model's name for clients; without it the folder's"), [flags](ServeConfig& c) { c.name = flags->name; }},
+      {command->add_option("--host", flags->host, "Where all processes listen")->capture_default_str(), [flags](ServeConfig& c) { c.host = flags->host; }},
+      {command->add_option("--device", flags->device, "cpu, cuda")->capture_default_str(), [flags](ServeConfig& c) { c.device = flags->device; }},
+      {command->add_option("--policy", flags->policy, "prefix_affinity, least_loaded, round_robin")->capture_default_str(), [flags](ServeConfig& c) { c.policy = flags->policy; }},
+      {command->add_option("--encoders", flags->encoders, "Encoder processes")->check(CLI::Range(1, 64))->capture_default_str(), [flags](ServeConfig& c) { c.encoders = flags->encoders; }},
+      {command->add_option("--decoders", flags->decoders, "Decoder processes")->check(CLI::Range(1, 64))->capture_default_str(), [flags](ServeConfig& c) { c.decoders = flags->decoders; }},
+      {command->add_option("--tensor-parallel", flags->tensor_parallel, "Ranks of each decoder")->check(CLI::Range(1, 64))->capture_default_str(), [flags](ServeConfig& c) { c.tensor_parallel = flags->tensor_parallel; }},
+      {command->add_option("--port", flags->port, "The router's gRPC port; 0: a free one")->check(CLI::Range(0, 65535))->capture_default_str(), [flags](ServeConfig& c) { c.port = flags->port; }},
+      {command->add_option("--http-port", flags->http_port, "The router's HTTP port; 0: a free one")->check(CLI::Range(0, 65535))->capture_default_str(), [flags](ServeConfig& c) { c.http_port = flags->http_port; }},
+      {command->add_option("--metrics-port", flags->metrics_port, "The router's metrics port; 0: a free one (default 9071, 0 with --port 0)")->check(CLI::Range(0, 65535)), [flags](ServeConfig& c) { c.metrics_port = flags->metrics_port; }},
+      {command->add_option("--coordinator-port", flags->coordinator_port, "The coordinator's gRPC port; 0: a free one (default 7070, 0 with --port 0)")->check(CLI::Range(0, 65535)), [flags](ServeConfig& c) { c.coordinator_port = flags->coordinator_port; }},
+      {command->add_option("--kv-blocks", flags->kv_blocks, "KV blocks of 16 tokens in each decoder")->check(CLI::PositiveNumber)->capture_default_str(), [flags](ServeConfig& c) { c.kv_blocks = flags->kv_blocks; }},
+      {command->add_option("--max-chunk-tokens", flags->max_chunk_tokens, "Prompt tokens of one request in one step")->check(CLI::PositiveNumber)->capture_default_str(), [flags](ServeConfig& c) { c.max_chunk_tokens = flags->max_chunk_tokens; }},
+      {command->add_option("--log-format", flags->log_format, "text, json")->capture_default_str(), [flags](ServeConfig& c) { c.log_format = flags->log_format; }},
+  };
+  command->callback([file, options, signals, exit_status] {
+    ServeConfig config;
+    if (!file->empty()) {
+      if (const Status status = ReadConfig(*file, config); !status.ok()) {
+        *exit_status = Report("serve", status);
+        return;
+      }
+    }
+    for (const auto& [option, apply] : options) {
+      if (option->count() > 0) apply(config);
+    }
+    SetUpLogging("triptych", config.log_format == "json" ? LogFormat::kJson : LogFormat::kText, spdlog::level::info);
+    *exit_status = Report("serve", Supervisor(std::move(config), signals).Run());
+  });
+}
+
+}  // namespace triptych::cli

@@ -1,0 +1,140 @@
+"""Processes die under traffic: every stream ends complete and byte-identical to an undisturbed run."""
+
+import concurrent.futures
+import io
+import os
+import signal
+import subprocess
+import threading
+
+import grpc
+import pytest
+from PIL import Image
+
+from cluster import Answer, Cluster, wait_until
+
+
+def kill(cluster, prefix):
+    """kill -9 of one process; gives its name."""
+    name, pid = sorted(cluster.pids(prefix).items())[0]
+    os.kill(pid, signal.SIGKILL)
+    return name
+
+
+def requests(api, tiny):
+    """Eight: greedy, seeded sampling and n=2, with and without pictures."""
+    made = []
+    for i in range(8):
+        case = tiny.case(has_images=i % 2 == 0)
+        sampling = [api.Sampling(), api.Sampling(temperature=1.0, seed=7 + i), api.Sampling(temperature=0.8, seed=90 + i, n=2), api.Sampling()][i // 2]
+        made.append(dict(prompt=case.prompt(api), sampling=sampling, stopping=api.Stopping(max_new_tokens=200, ignore_eos=True)))
+    return made
+
+
+def run_all(cluster, calls, on_token=lambda: None):
+    def one(call):
+        answer = Answer()
+        for event in cluster.stub.Generate(cluster.api.GenerateRequest(**call), timeout=120):
+            answer.add(event)
+            if event.WhichOneof("event") == "delta":
+                on_token()
+        return answer
+
+    with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
+        return [f.result() for f in [pool.submit(one, call) for call in calls]]
+
+
+class After:
+    """Runs an action once, when so many tokens have come."""
+
+    def __init__(self, count, action):
+        self.left, self.action, self.lock = count, action, threading.Lock()
+
+    def __call__(self):
+        with self.lock:
+            self.left -= 1
+            fire = self.left == 0
+        if fire:
+            self.action()
+
+
+def both_decoders_ready(cluster):
+    return sum(w["state"] == "ready" and w["roles"] == "decoder" for w in cluster.status()["workers"]) == 2
+
+
+def test_a_decoder_dies_in_the_middle_of_streams(start_cluster, api, tiny):
+    cluster = start_cluster(tiny.folder, "--decoders", "2", "--tensor-parallel", "2", "--kv-blocks", "1200")
+    calls = requests(api, tiny)
+    undisturbed = [a.outcome() for a in run_all(cluster, calls)]
+    assert all(len(o) == max(1, c["sampling"].n) for o, c in zip(undisturbed, calls))
+    disturbed = run_all(cluster, calls, After(100, lambda: kill(cluster, "decoder")))
+    assert [a.outcome() for a in disturbed] == undisturbed
+    assert cluster.metric("triptych_router_migrations_total") >= 1
+    wait_until(lambda: both_decoders_ready(cluster), 30, "the dead decoder's return")
+    assert [a.outcome() for a in run_all(cluster, calls)] == undisturbed
+
+
+def test_the_coordinator_dies_under_traffic(start_cluster, api, tiny):
+    cluster = start_cluster(tiny.folder, "--decoders", "2")
+    calls = requests(api, tiny)
+    undisturbed = [a.outcome() for a in run_all(cluster, calls)]
+    disturbed = run_all(cluster, calls, After(50, lambda: kill(cluster, "coordinator")))
+    assert [a.outcome() for a in disturbed] == undisturbed
+    assert cluster.metric("triptych_router_migrations_total") == 0
+    assert [a.outcome() for a in run_all(cluster, calls)] == undisturbed  # while it comes back
+    wait_until(lambda: both_decoders_ready(cluster), 30, "the workers' return")
+
+
+def picture(i):
+    file = io.BytesIO()
+    Image.new("RGB", (40 + i, 30), (3 * i, 255 - 3 * i, 90)).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_an_encoder_dies_during_a_burst_of_pictures(start_cluster, api, tiny):
+    cluster = start_cluster(tiny.folder, "--encoders", "2", "--kv-blocks", "4000")
+    calls = [dict(prompt=api.Prompt(raw=api.RawPrompt(parts=[api.Part(image=api.Image(data=picture(i))), api.Part(text="what")])),
+                  stopping=api.Stopping(max_new_tokens=8, ignore_eos=True)) for i in range(64)]
+    killer = threading.Timer(0.3, lambda: kill(cluster, "encoder"))
+    killer.start()
+    disturbed = [a.outcome() for a in run_all(cluster, calls)]
+    killer.join()
+    assert disturbed == [a.outcome() for a in run_all(cluster, calls)]
+
+
+def test_a_broken_stream_resumes_on_a_second_router(start_cluster, bin_dir, api, tiny, tmp_path):
+    cluster = start_cluster(tiny.folder)
+    config = tmp_path / "second.yaml"
+    ports = tmp_path / "second.ports"
+    config.write_text(f"listen: 127.0.0.1:0\nhttp_listen: 127.0.0.1:0\nmetrics_listen: 127.0.0.1:0\ncoordinator: {cluster.coordinator()}\n"
+                      f"models:\n  - name: tiny\n    path: {tiny.folder}\n")
+    second = subprocess.Popen([bin_dir / "triptych-router", "--config", config, "--port-file", ports])
+    try:
+        wait_until(ports.exists, 20, "the second router")
+        address = dict(word.split("=", 1) for word in ports.read_text().split())["grpc"]
+        with grpc.insecure_channel(address, options=[("grpc.max_send_message_length", 64 << 20)]) as channel:
+            stub = api.stub(channel)
+            call = dict(prompt=tiny.case(True).prompt(api), sampling=api.Sampling(temperature=0.9, seed=5, n=2),
+                        stopping=api.Stopping(max_new_tokens=40, ignore_eos=True))
+            whole = cluster.generate(**call)
+            for cut in (1, 17, 39):
+                received = [api.Received(sequence=s, token_ids=whole.ids[s][:cut]) for s in (0, 1)]
+                ids = {s: list(whole.ids[s][:cut]) for s in (0, 1)}
+                for event in stub.Generate(api.GenerateRequest(resume=received, **call), timeout=60):
+                    if event.WhichOneof("event") == "delta":
+                        assert event.delta.offset == len(ids[event.delta.sequence]) or not event.delta.token_ids
+                        ids[event.delta.sequence].extend(event.delta.token_ids)
+                assert ids == whole.ids, cut
+    finally:
+        second.terminate()
+        second.wait(20)
+
+
+def test_serve_takes_its_children_with_it(bin_dir, api, tiny):
+    cluster = Cluster(bin_dir, api, tiny.folder)
+    pids = [p["pid"] for p in cluster.processes()]
+    assert len(pids) == 4
+    cluster.process.send_signal(signal.SIGKILL)
+    cluster.process.wait()
+    cluster.channel.close()
+    wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), 10, "the children's end")

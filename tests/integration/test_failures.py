@@ -11,7 +11,7 @@ import grpc
 import pytest
 from PIL import Image
 
-from cluster import Answer, Cluster, wait_until
+from cluster import Answer, Cluster, alive, wait_until
 
 
 def kill(cluster, prefix):
@@ -137,4 +137,4 @@ def test_serve_takes_its_children_with_it(bin_dir, api, tiny):
     cluster.process.send_signal(signal.SIGKILL)
     cluster.process.wait()
     cluster.channel.close()
-    wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), 10, "the children's end")
+    wait_until(lambda: not any(alive(pid) for pid in pids), 10, "the children's end")

@@ -31,13 +31,18 @@ std::shared_ptr<grpc::Channel> ChannelPool::Get(std::string_view address, Purpos
   const std::string key = KeyOf(address, purpose);
   std::lock_guard lock(mutex_);
   std::shared_ptr<grpc::Channel>& channel = channels_[key];
-  if (channel == nullptr) channel = Connect(std::string(address));
-  return channel;
+  if (channel != nullptr) return channel;
+  std::shared_ptr<grpc::Channel> made = Connect(std::string(address));
+  channel = made;
+  std::erase_if(channels_, [](const auto& entry) {
+    return entry.second.use_count() == 1 && entry.second->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY;
+  });
+  return made;
 }
 
-void ChannelPool::Forget(std::string_view address) {
+size_t ChannelPool::size() const {
   std::lock_guard lock(mutex_);
-  for (const Purpose purpose : {Purpose::kControl, Purpose::kBulk}) channels_.erase(KeyOf(address, purpose));
+  return channels_.size();
 }
 
 }  // namespace triptych

@@ -12,15 +12,16 @@
 namespace triptych {
 
 // One channel for each address and purpose, with internal keepalive and message caps set, so that a dead or silent peer is noticed
-// within two seconds. Two purposes ("control", "bulk") keep picture bytes and tokens off each other's connections. Thread-safe.
+// within two seconds. Two purposes ("control", "bulk") keep picture bytes and tokens off each other's connections. A channel that nobody
+// holds and that is not connected goes when another is made: peers that are gone for good leave nothing behind. Thread-safe.
 class ChannelPool {
  public:
   enum class Purpose { kControl, kBulk };
   std::shared_ptr<grpc::Channel> Get(std::string_view address, Purpose purpose);
-  void Forget(std::string_view address);  // a worker is gone for good
+  size_t size() const;
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   StringMap<std::shared_ptr<grpc::Channel>> channels_;  // guarded by mutex_
 };
 

@@ -289,5 +289,14 @@ TEST_F(RpcTest, APortInUseIsNamed) {
   EXPECT_THAT(std::string(Message(status)), testing::HasSubstr(std::to_string(server_.port())));
 }
 
+TEST_F(RpcTest, ChannelsToPeersThatAreGoneLeaveThePool) {
+  ASSERT_TRUE(channel_->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(20)));
+  const auto held = pool_.Get("127.0.0.1:1", ChannelPool::Purpose::kBulk);
+  for (int port = 2; port < 50; ++port) pool_.Get("127.0.0.1:" + std::to_string(port), ChannelPool::Purpose::kControl);
+  EXPECT_LE(pool_.size(), 3u);  // the connected one, the one that is held, the latest
+  EXPECT_EQ(pool_.Get("127.0.0.1:1", ChannelPool::Purpose::kBulk), held);
+  EXPECT_EQ(pool_.Get(address_, ChannelPool::Purpose::kControl), channel_);
+}
+
 }  // namespace
 }  // namespace triptych

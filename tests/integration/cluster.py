@@ -1,5 +1,6 @@
 """A cluster of real processes on this machine, by `triptych serve`."""
 
+import json
 import os
 import re
 import signal
@@ -23,9 +24,43 @@ def wait_until(condition, timeout=30.0, what="the condition"):
         time.sleep(0.02)
 
 
-class Cluster:
-    def __init__(self, bin_dir, api, model, flags=(), ready_timeout=60):
+def read_ports(path):
+    """What a process wrote to its --port-file: {"grpc": "host:port", ...}."""
+    return dict(word.split("=", 1) for word in path.read_text().split())
+
+
+class Client:
+    """A router's clients: its stub, and its metrics."""
+
+    def __init__(self, api, grpc_address, metrics_address):
         self.api = api
+        self.grpc, self.metrics = grpc_address, metrics_address
+        self.channel = grpc.insecure_channel(grpc_address, options=[("grpc.max_send_message_length", 64 << 20),
+                                                                    ("grpc.max_receive_message_length", 64 << 20)])
+        self.stub = api.stub(self.channel)
+
+    def generate(self, prompt, timeout=120, **fields):
+        """Runs one request and gives its collected Answer; raises grpc.RpcError."""
+        answer = Answer()
+        call = self.stub.Generate(self.api.GenerateRequest(prompt=prompt, **fields), timeout=timeout)
+        for event in call:
+            answer.add(event)
+        return answer
+
+    def metric(self, name, address=None, **labels):
+        """The sum of a metric's samples with these labels, 0 if there is none."""
+        total = 0.0
+        for line in scrape(address or self.metrics).splitlines():
+            match = re.match(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(\{.*\})? (\S+)", line)
+            if match and match.group(1) == name and all(f'{k}="{v}"' in (match.group(2) or "") for k, v in labels.items()):
+                total += float(match.group(3))
+        return total
+
+
+class Cluster(Client):
+    """By `triptych serve`."""
+
+    def __init__(self, bin_dir, api, model, flags=(), ready_timeout=60):
         self.bin_dir = bin_dir
         command = [str(bin_dir / "triptych"), "serve", "--model", str(model), "--name", "tiny", "--port", "0", "--http-port", "0",
                    "--metrics-port", "0", *map(str, flags)]
@@ -39,10 +74,8 @@ class Cluster:
         timer.cancel()
         match = re.fullmatch(r"ready grpc=(\S+) http=(\S+) metrics=(\S+)\n", line)
         assert match, f"serve said {line!r}; its log:\n" + "".join(self.log[-60:])
-        self.grpc, self.http, self.metrics = match.groups()
-        self.channel = grpc.insecure_channel(self.grpc, options=[("grpc.max_send_message_length", 64 << 20),
-                                                                 ("grpc.max_receive_message_length", 64 << 20)])
-        self.stub = api.stub(self.channel)
+        grpc_address, self.http, metrics_address = match.groups()
+        super().__init__(api, grpc_address, metrics_address)
 
     def _read_log(self):
         for line in self.process.stderr:
@@ -83,32 +116,80 @@ class Cluster:
 
     def status(self):
         """`triptych status --json`."""
-        import json
         out = subprocess.run([str(self.bin_dir / "triptych"), "status", "--json", "--coordinator", self.coordinator()],
                              capture_output=True, text=True, timeout=20, check=True)
         return json.loads(out.stdout)
 
     def coordinator(self):
-        line = wait_until(lambda: next((m for m in map(re.compile(r"coordinator grpc=(\S+)").search, list(self.log)) if m), None),
-                          10, "the coordinator's address in the log")
-        return line.group(1)
+        return self._from_log(r"coordinator grpc=(\S+)")
 
-    def generate(self, prompt, timeout=120, **fields):
-        """Runs one request and gives its collected Answer; raises grpc.RpcError."""
-        answer = Answer()
-        call = self.stub.Generate(self.api.GenerateRequest(prompt=prompt, **fields), timeout=timeout)
-        for event in call:
-            answer.add(event)
-        return answer
+    def metrics_of(self, member):
+        """The metrics address of a process by its name: coordinator, router, encoder-0, ..."""
+        return self._from_log(member + r" grpc=\S+ metrics=(\S+)")
 
-    def metric(self, name, address=None, **labels):
-        """The sum of a metric's samples with these labels, 0 if there is none."""
-        total = 0.0
-        for line in scrape(address or self.metrics).splitlines():
-            match = re.match(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(\{.*\})? (\S+)", line)
-            if match and match.group(1) == name and all(f'{k}="{v}"' in (match.group(2) or "") for k, v in labels.items()):
-                total += float(match.group(3))
-        return total
+    def _from_log(self, pattern):
+        found = wait_until(lambda: [m for m in map(re.compile(pattern).search, list(self.log)) if m], 10, f"'{pattern}' in the log")
+        return found[-1].group(1)
+
+
+class ManualCluster(Client):
+    """A cluster whose processes are started one by one from YAML, as a deployment does: coordinator, router, one encoder, and one decoder whose
+    ranks are spread over several processes."""
+
+    def __init__(self, bin_dir, api, model, folder, tensor_parallel, num_processes, **decoder_keys):
+        self.bin_dir, self.folder = bin_dir, folder
+        self.processes = {}
+        try:
+            coordinator = self._start("triptych-coordinator", "coordinator", {"listen": "127.0.0.1:0"})["grpc"]
+            self.coordinator_address = coordinator
+            worker = {"coordinator": coordinator, "listen": "127.0.0.1:0", "model": str(model), "model_name": "tiny"}
+            self._start("triptych-worker", "encoder", worker | {"name": "encoder", "roles": "[encoder]"})
+            ranks = tensor_parallel // num_processes
+            for i in range(num_processes):
+                part = {"name": f"decoder-part-{i}", "tensor_parallel": tensor_parallel, "group": "decoder", "first_rank": i * ranks, "num_ranks": ranks}
+                self._start("triptych-worker", f"decoder-part-{i}", worker | part | decoder_keys)
+            ports = self._start("triptych-router", "router", {"listen": "127.0.0.1:0", "http_listen": "127.0.0.1:0", "coordinator": coordinator,
+                                                              "models": f"[{{name: tiny, path: {model}}}]"})
+            super().__init__(api, ports["grpc"], ports["metrics"])
+            wait_until(self._ready, 60, "a ready encoder and a ready decoder")
+        except BaseException:
+            self._kill()
+            raise
+
+    def _start(self, binary, name, keys):
+        config, ports = self.folder / f"{name}.yaml", self.folder / f"{name}.ports"
+        config.write_text("".join(f"{k}: {v}\n" for k, v in ({"metrics_listen": "127.0.0.1:0"} | keys).items()))
+        with open(self.folder / f"{name}.log", "w") as log:
+            process = subprocess.Popen([str(self.bin_dir / binary), "--config", str(config), "--port-file", str(ports)], stderr=log)
+        self.processes[name] = process
+
+        def announced():
+            assert process.poll() is None, f"{name} ended:\n" + (self.folder / f"{name}.log").read_text()
+            return ports.exists()
+
+        wait_until(announced, 60, f"the ports of {name}")
+        return read_ports(ports)
+
+    def _ready(self):
+        for name, process in self.processes.items():
+            assert process.poll() is None, f"{name} ended:\n" + (self.folder / f"{name}.log").read_text()
+        models = self.stub.ListModels(self.api.ListModelsRequest(), timeout=10).models
+        return models and models[0].ready_encoders == 1 and models[0].ready_decoders == 1
+
+    def stop(self):
+        self.channel.close()
+        for name in ["router", *sorted(self.processes.keys() - {"router", "coordinator"}), "coordinator"]:
+            self.processes[name].terminate()
+        try:
+            for process in self.processes.values():
+                process.wait(40)
+        finally:
+            self._kill()
+
+    def _kill(self):
+        for process in self.processes.values():
+            process.kill()
+            process.wait()
 
 
 def scrape(address):

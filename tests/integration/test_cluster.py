@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import shutil
+import signal
 import subprocess
 
 import grpc
@@ -57,6 +60,48 @@ def test_cancelling_frees_the_blocks(shared_cluster, api):
     call.cancel()
     wait_until(lambda: worker_metric(shared_cluster, "triptych_worker_kv_blocks", state="used") == 0, 5, "free blocks")
     wait_until(lambda: worker_metric(shared_cluster, "triptych_worker_live_requests") == 0, 5, "no live request")
+
+
+def test_cancelled_requests_stop_within_two_steps(shared_cluster, api):
+    """Among requests that go on, so that the engine never rests."""
+    def cancelled():
+        return worker_metric(shared_cluster, "triptych_worker_requests_total", outcome="cancelled")
+
+    steps_before, cancelled_before = worker_metric(shared_cluster, "triptych_worker_cancel_steps_total"), cancelled()
+    lasting = shared_cluster.stub.Generate(api.GenerateRequest(prompt=text_prompt(api, "and on"), stopping=api.Stopping(max_new_tokens=3000, ignore_eos=True)))
+    next(lasting)
+    for i in range(20):
+        call = shared_cluster.stub.Generate(api.GenerateRequest(prompt=text_prompt(api, f"{i} " * 40), stopping=api.Stopping(max_new_tokens=3000, ignore_eos=True)))
+        next(event for event in call if event.WhichOneof("event") == "delta")
+        call.cancel()
+    lasting.cancel()
+    wait_until(lambda: cancelled() == cancelled_before + 21, 10, "21 cancelled requests")
+    wait_until(lambda: worker_metric(shared_cluster, "triptych_worker_kv_blocks", state="used") == 0, 5, "free blocks")
+    assert worker_metric(shared_cluster, "triptych_worker_cancel_steps_total") - steps_before <= 2 * 21
+
+
+def test_reflection_and_health_answer(shared_cluster):
+    from google.protobuf import descriptor_pool
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+    from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+    for address in [shared_cluster.grpc, shared_cluster.coordinator()] + [w["address"] for w in shared_cluster.status()["workers"]]:
+        with grpc.insecure_channel(address) as channel:
+            health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
+            assert health.status == health_pb2.HealthCheckResponse.SERVING, address
+            database = ProtoReflectionDescriptorDatabase(channel)
+            services = database.get_services()
+            assert "grpc.health.v1.Health" in services and any(s.startswith("triptych.") for s in services), address
+            pool = descriptor_pool.DescriptorPool(database)
+            assert all(pool.FindServiceByName(s).methods for s in services), address
+
+
+def test_the_trace_context_reaches_the_log(shared_cluster, api):
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    call = shared_cluster.stub.Generate(api.GenerateRequest(prompt=text_prompt(api, "x"), stopping=api.Stopping(max_new_tokens=1), request_id="traced-1"),
+                                        metadata=[("traceparent", trace)])
+    list(call)
+    lines = wait_until(lambda: [line for line in list(shared_cluster.log) if trace in line], 10, "the trace in the log")
+    assert "traced-1" in lines[0]
 
 
 def formats():
@@ -168,6 +213,54 @@ def test_a_drained_worker_finishes_and_comes_back(start_cluster, bin_dir, api, t
         return "decoder-0" in now and now["decoder-0"]["state"] == "ready" and now["decoder-0"]["incarnation"] != before["decoder-0"]
 
     wait_until(returned, 30, "the new decoder-0")
+
+
+def test_a_stopping_router_finishes_its_streams_and_refuses_new_ones(start_cluster, api, tiny):
+    cluster = start_cluster(tiny.folder)
+    call = cluster.stub.Generate(api.GenerateRequest(prompt=text_prompt(api, "go on"), stopping=api.Stopping(max_new_tokens=600, ignore_eos=True)))
+    ids = []
+    os.kill(cluster.pids("router")["router"], signal.SIGTERM) if next(call) else None
+    refused = False
+    for event in call:
+        if event.WhichOneof("event") == "delta":
+            ids.extend(event.delta.token_ids)
+            if refused:
+                continue
+            try:
+                cluster.generate(text_prompt(api, "x"), stopping=api.Stopping(max_new_tokens=1))
+            except grpc.RpcError as error:
+                assert error.code() == grpc.StatusCode.UNAVAILABLE
+                refused = True
+    assert len(ids) == 600 and refused
+
+
+def test_status_shows_a_table(shared_cluster, bin_dir):
+    run = subprocess.run([bin_dir / "triptych", "status", "--coordinator", shared_cluster.coordinator()], capture_output=True, text=True, timeout=20, check=True)
+    assert "encoder-0" in run.stdout and "decoder-0" in run.stdout and "ready" in run.stdout
+    models = subprocess.run([bin_dir / "triptych", "models", "--router", shared_cluster.grpc], capture_output=True, text=True, timeout=20, check=True)
+    assert "tiny" in models.stdout and "4096" in models.stdout
+
+
+def test_a_broken_checkpoint_is_named(bin_dir, tiny, tmp_path):
+    model = tmp_path / "broken"
+    shutil.copytree(tiny.folder, model, ignore=shutil.ignore_patterns("cases", "images"))
+    weights = model / "model.safetensors"
+    data = weights.read_bytes()
+    weights.write_bytes(data.replace(b'"model.norm.weight"', b'"model.morn.weight"'))
+    run = subprocess.run([bin_dir / "triptych", "serve", "--model", model, "--port", "0", "--http-port", "0"], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 1 and run.stdout == ""
+    assert "model.norm.weight" in run.stderr
+    weights.write_bytes(data[:-100])
+    run = subprocess.run([bin_dir / "triptych", "serve", "--model", model, "--port", "0", "--http-port", "0"], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 1 and "model.safetensors" in run.stderr
+
+
+def test_a_port_in_use_and_a_dead_peer_are_named(shared_cluster, bin_dir, tiny):
+    port = shared_cluster.grpc.rsplit(":", 1)[1]
+    run = subprocess.run([bin_dir / "triptych", "serve", "--model", tiny.folder, "--port", port, "--http-port", "0"], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 1 and port in run.stderr and "in use" in run.stderr
+    run = subprocess.run([bin_dir / "triptych", "generate", "--router", "127.0.0.1:1", "--timeout", "5", "x"], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 1 and "127.0.0.1:1" in run.stderr
 
 
 def test_a_bad_configuration_is_named(bin_dir, tmp_path):

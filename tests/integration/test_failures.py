@@ -11,7 +11,7 @@ import grpc
 import pytest
 from PIL import Image
 
-from cluster import Answer, Cluster, alive, wait_until
+from cluster import Answer, Cluster, alive, read_ports, wait_until
 
 
 def kill(cluster, prefix):
@@ -111,7 +111,7 @@ def test_a_broken_stream_resumes_on_a_second_router(start_cluster, bin_dir, api,
     second = subprocess.Popen([bin_dir / "triptych-router", "--config", config, "--port-file", ports])
     try:
         wait_until(ports.exists, 20, "the second router")
-        address = dict(word.split("=", 1) for word in ports.read_text().split())["grpc"]
+        address = read_ports(ports)["grpc"]
         with grpc.insecure_channel(address, options=[("grpc.max_send_message_length", 64 << 20)]) as channel:
             stub = api.stub(channel)
             call = dict(prompt=tiny.case(True).prompt(api), sampling=api.Sampling(temperature=0.9, seed=5, n=2),

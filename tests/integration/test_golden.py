@@ -5,6 +5,8 @@ import concurrent.futures
 import numpy as np
 import pytest
 
+from cluster import Cluster, ManualCluster
+
 LOGPROB_TOLERANCE = 1e-3
 
 
@@ -20,26 +22,58 @@ def check_greedy(cluster, api, golden, case):
     return answer
 
 
-@pytest.mark.parametrize("flags", [
-    ["--tensor-parallel", "1", "--max-chunk-tokens", "7"],
-    ["--tensor-parallel", "2"],
-    ["--tensor-parallel", "4", "--max-chunk-tokens", "64"],
-], ids=["tp1-chunk7", "tp2", "tp4-chunk64"])
-def test_tokens_and_scores_equal_the_reference(start_cluster, api, golden, flags):
-    cluster = start_cluster(golden.folder, *flags)
-    for case in greedy_cases(golden):
-        check_greedy(cluster, api, golden, case)        # cold
-        hot = check_greedy(cluster, api, golden, case)  # its prefix is cached now
+ALL = 4096  # tokens: no golden prompt is longer
+
+LAYOUTS = [(1, 1), (2, 1), (4, 1), (2, 2), (4, 2)]  # ranks, processes that hold them
+CHUNKS = [1, 7, 64, ALL]
+
+
+def layouts():
+    """Every layout with every way to cut prompts; those of whole prompts are enough where time is short."""
+    for ranks, processes in LAYOUTS:
+        for chunk in CHUNKS:
+            yield pytest.param((ranks, processes, chunk), id=f"tp{ranks}-in{processes}-chunk{'all' if chunk == ALL else chunk}",
+                               marks=[] if chunk == ALL else pytest.mark.long)
+
+
+@pytest.fixture(scope="module", params=layouts())
+def layout(request, bin_dir, api, golden, tmp_path_factory):
+    ranks, processes, chunk = request.param
+    if processes == 1:
+        cluster = Cluster(bin_dir, api, golden.folder, ["--tensor-parallel", ranks, "--max-chunk-tokens", chunk, "--max-step-tokens", ALL, "--kv-blocks", 2048])
+    else:
+        cluster = ManualCluster(bin_dir, api, golden.folder, tmp_path_factory.mktemp("manual"), ranks, processes,
+                                max_chunk_tokens=chunk, max_step_tokens=ALL, kv_blocks=2048)
+    yield cluster
+    cluster.stop()
+
+
+def test_tokens_and_scores_equal_the_reference(layout, api, golden):
+    for i, case in enumerate(greedy_cases(golden)):
+        cold = check_greedy(layout, api, golden, case)
+        assert i > 0 or cold.started.cached_tokens == 0
+        hot = check_greedy(layout, api, golden, case)
         assert hot.started.cached_tokens > 0
-        scored = cluster.generate(case.prompt(api), score_only=True)
+        scored = layout.generate(case.prompt(api), score_only=True)
         logprobs = np.array([p.logprob for p in scored.finished[0].prompt_logprobs])
         reference = case.reference_logprobs()
         assert logprobs.shape == reference.shape
         assert np.abs(logprobs - reference).max() < LOGPROB_TOLERANCE, case.id
 
 
-def test_sixteen_at_once_are_each_as_alone(shared_cluster, api, tiny):
-    cases = greedy_cases(tiny)
+def test_sixteen_mixed_requests_at_once_are_each_as_alone(layout, api, golden):
+    """Greedy ones, which must give the reference's tokens, among sampled ones, two of each at a time, and scores."""
+    cases = greedy_cases(golden)
+    fields = dict(stopping=api.Stopping(max_new_tokens=24, ignore_eos=True), sampling=api.Sampling(temperature=1.0, seed=11, n=2))
+    alone = [layout.generate(case.prompt(api), **fields).outcome() for case in cases]
+
+    def one(i):
+        case = cases[i % len(cases)]
+        if i % 4 == 3:
+            assert layout.generate(case.prompt(api), **fields).outcome() == alone[i % len(cases)], case.id
+        else:
+            check_greedy(layout, api, golden, case)
+
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        for done in [pool.submit(check_greedy, shared_cluster, api, tiny, cases[i % len(cases)]) for i in range(16)]:
+        for done in [pool.submit(one, i) for i in range(16)]:
             done.result()

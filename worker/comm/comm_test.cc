@@ -6,7 +6,8 @@
 #include <ATen/ops/ones.h>
 #include <ATen/ops/randn.h>
 
-#include <atomic>
+#include <barrier>
+#include <csignal>
 #include <thread>
 
 #include "gmock/gmock.h"
@@ -144,6 +145,26 @@ TEST(GlooGroup, ADeadPeerEndsTheCollective) {
   group[1].reset();  // closes its connections, as a dead process does
   at::Tensor data = at::ones({1});
   EXPECT_THROW(group[0]->AllReduceSum(data), CommunicatorError);
+}
+
+TEST(GlooGroup, FirstCollectivesOfManyGroupsOfOneProcessMayCoincide) {
+  for (int round = 0; round < 25; ++round) {
+    const Group group = MakeGlooGroup(4);
+    for (const auto& communicator : group) ASSERT_NE(communicator, nullptr);
+    std::barrier together(4);
+    OnRanks(group, [&](Communicator& c) {
+      at::Tensor data = at::ones({1});
+      together.arrive_and_wait();
+      c.AllReduceSum(data);
+      return data;
+    });
+  }
+}
+
+TEST(GlooGroup, AWriteToADeadPeerDoesNotEndTheProcess) {
+  const Group group = MakeGlooGroup(1);
+  ASSERT_NE(group[0], nullptr);
+  EXPECT_EQ(raise(SIGPIPE), 0);
 }
 
 TEST(GlooGroup, RanksThatDoNotComeAreAnError) {

@@ -4,7 +4,7 @@
 #include <ATen/ops/empty_like.h>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
-#include <atomic>
+#include <csignal>
 #include <mutex>
 
 #include "common/check.h"
@@ -87,11 +87,19 @@ class GlooCommunicator final : public Communicator {
   void Run(Start start) {
     ThrowIfAborted();
     try {
-      start()->wait();
+      Started(start)->wait();
     } catch (const std::exception& error) {
       throw CommunicatorError(std::string("a collective between processes failed: ") + error.what());
     }
     ThrowIfAborted();
+  }
+  // One at a time in this process: libtorch 2.11 notes each start in a flight recorder that all groups share, and looks up the group there
+  // (FlightRecorder::record, all_pg_status_) without a lock. Two ranks of one process that begin their first collectives crash in it.
+  template <typename Start>
+  static auto Started(Start start) {
+    static std::mutex recorder;
+    std::lock_guard lock(recorder);
+    return start();
   }
   void ThrowIfAborted() {
     std::lock_guard lock(mutex_);
@@ -104,10 +112,17 @@ class GlooCommunicator final : public Communicator {
   std::string aborted_;  // why; guarded by mutex_
 };
 
+// Gloo writes to its sockets without MSG_NOSIGNAL: by default a peer that dies at the wrong moment would end this process too.
+void IgnoreBrokenPipes() {
+  struct sigaction current {};
+  if (sigaction(SIGPIPE, nullptr, &current) == 0 && current.sa_handler == SIG_DFL) std::signal(SIGPIPE, SIG_IGN);
+}
+
 }  // namespace
 
 StatusOr<std::unique_ptr<Communicator>> ConnectGloo(const GlooOptions& options, Rendezvous* rendezvous) {
   TRIPTYCH_CHECK(options.rank >= 0 && options.rank < options.size);
+  IgnoreBrokenPipes();
   try {
     auto gloo = c10d::ProcessGroupGloo::Options::create(options.timeout);
     gloo->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(options.host));

@@ -19,7 +19,7 @@ struct GlooOptions {
 // Between CPU ranks of several processes, by libtorch's own Gloo. All-reduce gathers all parts and adds them in rank order, since Gloo's own
 // order hangs on the size of the tensor: the bits equal those of MakeLocalGroup. A dead peer is noticed at once. Gloo cannot be woken: after
 // Abort a blocked rank throws when its peers leave, or after the timeout, and every later call throws at once. The rendezvous must outlive
-// the call only. kUnavailable or kDeadlineExceeded when the ranks do not meet.
+// the call only. Where SIGPIPE would end the process, the process ignores it from the first call on. kUnavailable or kDeadlineExceeded when the ranks do not meet.
 StatusOr<std::unique_ptr<Communicator>> ConnectGloo(const GlooOptions& options, Rendezvous* rendezvous);
 
 }  // namespace triptych::comm

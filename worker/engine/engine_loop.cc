@@ -126,7 +126,10 @@ Status EngineLoop::Submit(std::unique_ptr<Request> request, std::shared_ptr<Requ
 }
 
 void EngineLoop::Cancel(RequestId id) {
-  impl_->Post([id](Scheduler& scheduler) { scheduler.Cancel(id); });
+  impl_->Post([id, called = stats_.steps.load(), stats = &stats_](Scheduler& scheduler) {
+    stats->cancel_steps += stats->steps - called;
+    scheduler.Cancel(id);
+  });
 }
 
 void EngineLoop::StopSequence(RequestId id, int32_t sequence) {

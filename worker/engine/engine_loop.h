@@ -32,6 +32,7 @@ struct EngineStats {
   std::atomic<int64_t> live{0}, running{0}, waiting{0}, waiting_prefill_tokens{0};
   std::atomic<int64_t> free_blocks{0}, used_blocks{0}, cached_blocks{0};       // used: referenced by a live sequence
   std::atomic<uint64_t> prefix_hit_tokens{0}, prompt_tokens{0}, output_tokens{0}, preemptions{0};
+  std::atomic<uint64_t> cancel_steps{0};      // finished between the calls of Cancel and their taking effect
 };
 
 // Told of blocks that the prefix cache stores and drops, by their chain hash. Engine thread; must not block.

@@ -66,6 +66,20 @@ TEST_F(EngineLoopTest, CancelledRequestsFreeTheirBlocks) {
   EXPECT_EQ(loop_.stats().live, 0);
 }
 
+TEST_F(EngineLoopTest, ACancelTakesEffectAfterTheRunningStep) {
+  group_.Hold(true);
+  auto ending = std::make_shared<Ending>();
+  ASSERT_TRUE(Submit(1, 250, ending).ok());
+  while (loop_.stats().running == 0) std::this_thread::yield();  // its first step waits in the group
+  loop_.Cancel(1);
+  group_.Hold(false);
+  AwaitIdle();
+  EXPECT_EQ(loop_.stats().cancelled, 1u);
+  EXPECT_EQ(loop_.stats().used_blocks, 0);
+  EXPECT_EQ(loop_.stats().steps, 1u);
+  EXPECT_EQ(loop_.stats().cancel_steps, 1u);
+}
+
 TEST_F(EngineLoopTest, AFullWaitingLineRefuses) {
   group_.Hold(true);
   Status status = OkStatus();

@@ -40,6 +40,7 @@ void Metrics::ShowEngine(const engine::EngineStats& stats, int32_t num_blocks) {
   gauge(blocks, blocks_help, stats.free_blocks, {{"state", "free"}});
   gauge(blocks, blocks_help, stats.cached_blocks, {{"state", "cached"}});
   counter("triptych_worker_steps_total", "Finished engine steps", stats.steps);
+  counter("triptych_worker_cancel_steps_total", "Steps that finished between a cancel's arrival and its blocks' return", stats.cancel_steps);
   counter("triptych_worker_prompt_tokens_total", "Prompt tokens of admitted requests", stats.prompt_tokens);
   counter("triptych_worker_prefix_hit_tokens_total", "Prompt tokens found in the prefix cache", stats.prefix_hit_tokens);
   counter("triptych_worker_output_tokens_total", "Generated tokens", stats.output_tokens);

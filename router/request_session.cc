@@ -285,7 +285,7 @@ Task<void> RequestSession::EncodePicture(std::shared_ptr<RequestSession> self,
       DecodeCall::Send(attempt->call, std::move(request));
       announced = true;
     }
-    Task<StatusOr<internal::v1::EncodeResponse>> call = CallEncoder(self, encoder, index);
+    Task<StatusOr<internal::v1::EncodeResponse>> call = CallEncoder(self, encoder, index, attempt->decoder->incarnation());
     const StatusOr<internal::v1::EncodeResponse> response = co_await std::move(call);
     if (attempt->over) co_return;
     if (response.ok()) {
@@ -315,7 +315,8 @@ Task<void> RequestSession::EncodePicture(std::shared_ptr<RequestSession> self,
 // Bytes are sent only where the encoder is not known to have the picture already.
 Task<StatusOr<internal::v1::EncodeResponse>> RequestSession::CallEncoder(std::shared_ptr<RequestSession> self,
                                                                          std::shared_ptr<WorkLease> encoder,
-                                                                         size_t index) {
+                                                                         size_t index,
+                                                                         uint64_t decoder) {
   constexpr std::chrono::minutes kLongest{2};
   const ImageSpan& span = self->request_.prompt.tokens.images[index];
   const RequestImage& image = self->request_.prompt.images[span.image];
@@ -332,6 +333,7 @@ Task<StatusOr<internal::v1::EncodeResponse>> RequestSession::CallEncoder(std::sh
     request.set_card_digest(std::string(self->request_.card->digest().begin(), self->request_.card->digest().end()));
     request.set_request_id(self->request_.id);
     request.set_incarnation((*encoder)->incarnation());
+    request.set_decoder(decoder);
     Task<StatusOr<internal::v1::EncodeResponse>> call = CallUnary<internal::v1::EncodeResponse>(
         self->Options(deadline), std::move(request),
         [stub](auto* context, auto* request, auto* response, auto done) { stub->async()->Encode(context, request, response, std::move(done)); });

@@ -69,7 +69,8 @@ class RequestSession final : public std::enable_shared_from_this<RequestSession>
   static Task<StatusOr<WorkLease>> AwaitDecoder(std::shared_ptr<RequestSession> self);
   static Task<Status> RunAttempt(std::shared_ptr<RequestSession> self, std::shared_ptr<Attempt> attempt);
   static Task<void> EncodePicture(std::shared_ptr<RequestSession> self, std::shared_ptr<Attempt> attempt, size_t index, std::shared_ptr<WorkLease> first);
-  static Task<StatusOr<internal::v1::EncodeResponse>> CallEncoder(std::shared_ptr<RequestSession> self, std::shared_ptr<WorkLease> encoder, size_t index);
+  static Task<StatusOr<internal::v1::EncodeResponse>> CallEncoder(std::shared_ptr<RequestSession> self, std::shared_ptr<WorkLease> encoder, size_t index,
+                                                                     uint64_t decoder);
 
   void StartPicture(const std::shared_ptr<Attempt>& attempt, size_t index, internal::v1::EmbeddingSource* source);
   internal::v1::StartDecode MakeStart(const WorkerHandle& worker) const;

@@ -141,7 +141,7 @@ class WorkerProcess {
     if (decoder_) decoder_->Drain();
     link_->ReportNow();
     const TimePoint end = clock_.Now() + limit;
-    while (clock_.Now() < end && !((!encoder_ || encoder_->idle()) && (!decoder_ || decoder_->idle()))) {
+    while (clock_.Now() < end && !((!encoder_ || encoder_->idle(clock_.Now())) && (!decoder_ || decoder_->idle()))) {
       const std::optional<int> signal = signals_.WaitUntil(clock_.Now() + kTick);
       Tick();
       if (signal && *signal != 0) break;  // a second signal: now

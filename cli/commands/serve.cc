@@ -334,6 +334,7 @@ void AddServe(CLI::App& app, SignalWaiter* signals, int* exit_status) {
       {command->add_option("--metrics-port", flags->metrics_port, "The router's metrics port; 0: a free one (default 9071, 0 with --port 0)")->check(CLI::Range(0, 65535)), [flags](ServeConfig& c) { c.metrics_port = flags->metrics_port; }},
       {command->add_option("--coordinator-port", flags->coordinator_port, "The coordinator's gRPC port; 0: a free one (default 7070, 0 with --port 0)")->check(CLI::Range(0, 65535)), [flags](ServeConfig& c) { c.coordinator_port = flags->coordinator_port; }},
       {command->add_option("--kv-blocks", flags->kv_blocks, "KV blocks of 16 tokens in each decoder")->check(CLI::PositiveNumber)->capture_default_str(), [flags](ServeConfig& c) { c.kv_blocks = flags->kv_blocks; }},
+      {command->add_option("--max-step-tokens", flags->max_step_tokens, "Tokens of one engine step, prefill chunks included")->check(CLI::Range(1, 1 << 20))->capture_default_str(), [flags](ServeConfig& c) { c.max_step_tokens = flags->max_step_tokens; }},
       {command->add_option("--max-chunk-tokens", flags->max_chunk_tokens, "Prompt tokens of one request in one step")->check(CLI::PositiveNumber)->capture_default_str(), [flags](ServeConfig& c) { c.max_chunk_tokens = flags->max_chunk_tokens; }},
       {command->add_option("--log-format", flags->log_format, "text, json")->capture_default_str(), [flags](ServeConfig& c) { c.log_format = flags->log_format; }},
   };

@@ -33,7 +33,7 @@ DecoderRole::DecoderRole(const WorkerConfig& config,
                   },
               .on_stored = [this](const EmbeddingKey& key) { journal_.OnEmbeddingStored(key); },
               .on_removed = [this](const EmbeddingKey& key) { journal_.OnEmbeddingRemoved(key); }}),
-      puller_(channels, &store_),
+      puller_(channels, &store_, incarnation),
       service_(runtime, &journal_),
       shard_service_(runtime,
                      {.on_plan =

@@ -61,6 +61,7 @@ Task<Status> EmbeddingPuller::Pull(EmbeddingPuller* self,
   request->set_first_row(pin.available_rows());
   request->set_wait_ms(static_cast<uint32_t>(std::chrono::milliseconds(kEmbeddingPin).count()));
   request->set_request_id(std::move(request_id));
+  request->set_decoder(self->decoder_);
   auto stub = std::shared_ptr(Encoder::NewStub(self->channels_.Get(address, ChannelPool::Purpose::kBulk)));
   auto reader = ClientReader<EmbeddingChunk>::Start({deadline}, [stub, request](auto* context, auto* reactor) {
     stub->async()->FetchEmbedding(context, request.get(), reactor);

@@ -17,7 +17,9 @@ namespace triptych::worker {
 // waits for it. Checks every chunk before it counts. Thread-safe; the arguments outlive it.
 class EmbeddingPuller final : public EmbeddingFetcher {
  public:
-  EmbeddingPuller(ChannelPool* channels, vision::EmbeddingStore* store) : channels_(*channels), store_(*store) {}
+  // `decoder`: this worker's incarnation, which tells encoders who has been served.
+  EmbeddingPuller(ChannelPool* channels, vision::EmbeddingStore* store, uint64_t decoder)
+      : channels_(*channels), store_(*store), decoder_(decoder) {}
 
   Task<Status> Fetch(std::string address,
                      EmbeddingKey key,
@@ -44,6 +46,7 @@ class EmbeddingPuller final : public EmbeddingFetcher {
 
   ChannelPool& channels_;
   vision::EmbeddingStore& store_;
+  const uint64_t decoder_;
   ChangeSignal ended_;
   std::mutex mutex_;
   std::set<EmbeddingKey> in_flight_;  // guarded by mutex_

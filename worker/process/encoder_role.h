@@ -25,7 +25,7 @@ class EncoderRole {
 
   void AddTo(RpcServer& server) { server.AddService(&service_); }
   void Drain() { service_.Drain(); }
-  bool idle() const { return !batcher_.has_work() && pins_.size() == 0; }
+  bool idle(TimePoint now) const { return !batcher_.has_work() && service_.open_fetches() == 0 && pins_.quiet(now); }
   void Stop();
 
   void Show(Metrics& metrics) const;

@@ -73,6 +73,7 @@ Task<StatusOr<EncodeResponse>> EncoderService::RunEncode(EncoderService* self, E
   TRIPTYCH_CO_RETURN_IF_ERROR(self->Check(request));
   TRIPTYCH_CO_ASSIGN_OR_RETURN(const EmbeddingKey key, ParseEmbeddingKey(request.key()));
   parts.failures->Forget(key);
+  const PinBoard::Place place = parts.pins->Take(key, request.decoder());
   auto done = std::make_shared<Handoff<StatusOr<vision::EncodeReport>>>();
   parts.batcher->Submit({.key = key,
                          .image = std::move(*request.mutable_image()),
@@ -81,6 +82,7 @@ Task<StatusOr<EncodeResponse>> EncoderService::RunEncode(EncoderService* self, E
                         [done](StatusOr<vision::EncodeReport> report) { done->Set(std::move(report)); });
   StatusOr<vision::EncodeReport> report = co_await done->Await();
   if (!report.ok()) {
+    parts.pins->GiveUp(place);
     spdlog::info("request {}: picture refused: {}", LogId(request.request_id()), Message(report.status()));
     co_return report.status();
   }
@@ -91,7 +93,7 @@ Task<StatusOr<EncodeResponse>> EncoderService::RunEncode(EncoderService* self, E
   *response.mutable_media() = ToProto(report->media);
   *response.mutable_queue() = ToProto(report->queue);
   *response.mutable_encode() = ToProto(report->encode);
-  parts.pins->Add(key, std::move(report->pin), std::chrono::steady_clock::now());
+  parts.pins->Fill(place, std::move(report->pin), std::chrono::steady_clock::now());
   co_return response;
 }
 
@@ -99,8 +101,18 @@ grpc::ServerWriteReactor<EmbeddingChunk>* EncoderService::FetchEmbedding(grpc::C
                                                                          const FetchEmbeddingRequest* request) {
   return ServeWriter<FetchEmbeddingRequest, EmbeddingChunk>(
       runtime_, context, request, [this](std::shared_ptr<FetchStream> stream, FetchEmbeddingRequest request) {
-        return RunFetch(this, std::move(stream), std::move(request));
+        return CountFetch(this, std::move(stream), std::move(request));
       });
+}
+
+Task<Status> EncoderService::CountFetch(EncoderService* self,
+                                        std::shared_ptr<FetchStream> stream,
+                                        FetchEmbeddingRequest request) {
+  ++self->open_fetches_;
+  Task<Status> run = RunFetch(self, std::move(stream), std::move(request));
+  const Status status = co_await std::move(run);
+  --self->open_fetches_;
+  co_return status;
 }
 
 Task<Status> EncoderService::RunFetch(EncoderService* self,
@@ -122,7 +134,7 @@ Task<Status> EncoderService::RunFetch(EncoderService* self,
     if (!pin) pin = parts.store->Find(key);
     if (pin && next > pin.total_rows()) co_return InvalidArgument("first_row: {}, the picture has {}", next, pin.total_rows());
     if (pin && next == pin.total_rows()) {
-      parts.pins->Release(key);
+      parts.pins->Served(key, request.decoder());
       co_return OkStatus();
     }
     if (pin && pin.available_rows() > next) {

@@ -45,6 +45,7 @@ class EncoderService final : public internal::v1::Encoder::CallbackService {
   EncoderService(IoRuntime* runtime, Parts parts) : runtime_(*runtime), parts_(std::move(parts)) {}
 
   void Drain() { draining_ = true; }  // refuses what is new; rows can still be fetched
+  int open_fetches() const { return open_fetches_; }
 
   grpc::ServerUnaryReactor* Encode(grpc::CallbackServerContext* context,
                                    const internal::v1::EncodeRequest* request,
@@ -57,6 +58,9 @@ class EncoderService final : public internal::v1::Encoder::CallbackService {
   using FetchStream = ServerStream<internal::v1::FetchEmbeddingRequest, internal::v1::EmbeddingChunk>;
   Status Check(const internal::v1::EncodeRequest& request) const;
   static Task<StatusOr<internal::v1::EncodeResponse>> RunEncode(EncoderService* self, internal::v1::EncodeRequest request);
+  static Task<Status> CountFetch(EncoderService* self,
+                                 std::shared_ptr<FetchStream> stream,
+                                 internal::v1::FetchEmbeddingRequest request);
   static Task<Status> RunFetch(EncoderService* self,
                                std::shared_ptr<FetchStream> stream,
                                internal::v1::FetchEmbeddingRequest request);
@@ -64,6 +68,7 @@ class EncoderService final : public internal::v1::Encoder::CallbackService {
   IoRuntime& runtime_;
   const Parts parts_;
   std::atomic<bool> draining_{false};
+  std::atomic<int> open_fetches_{0};
 };
 
 }  // namespace triptych::worker

@@ -17,27 +17,57 @@ using internal::v1::Shard;
 using internal::v1::ShardStep;
 using internal::v1::ShardStepDone;
 
+namespace {
+
+constexpr std::chrono::seconds kLongestForming{30};  // between two members' hearing of it
+
+}  // namespace
+
 grpc::ServerBidiReactor<ShardStep, ShardStepDone>* ShardService::Run(grpc::CallbackServerContext* context) {
   return ServeBidi<ShardStep, ShardStepDone>(
       runtime_, context, [this](std::shared_ptr<Stream> stream) { return Follow(this, std::move(stream)); });
 }
 
 void ShardService::Expect(std::string group_id) {
-  std::lock_guard lock(mutex_);
-  group_id_ = std::move(group_id);
+  {
+    std::lock_guard lock(mutex_);
+    group_id_ = std::move(group_id);
+  }
+  expecting_.Notify();
 }
 
-bool ShardService::Admits(const std::string& group_id) {
+std::optional<bool> ShardService::Admits(const std::string& group_id) {
   std::lock_guard lock(mutex_);
-  if (led_ || group_id_.empty() || group_id != group_id_) return false;
+  if (group_id_.empty()) return std::nullopt;
+  if (led_ || group_id != group_id_) return false;
   led_ = true;
   return true;
+}
+
+Task<Status> ShardService::AwaitAdmission(ShardService* self, std::shared_ptr<Stream> stream, std::string group_id) {
+  const std::shared_ptr<ChangeSignal::Waiter> waiter = self->expecting_.Subscribe(stream->strand());
+  stream->OnCancel([weak = std::weak_ptr(waiter)] {
+    if (const auto waiter = weak.lock()) waiter->Wake();
+  });
+  const TimePoint patience = std::chrono::steady_clock::now() + kLongestForming;
+  while (!stream->cancelled()) {
+    const std::optional<bool> admitted = self->Admits(group_id);
+    if (admitted == true) co_return OkStatus();
+    if (admitted == false || std::chrono::steady_clock::now() >= patience) {
+      co_return FailedPrecondition("this worker is not led as a part of '{}'", group_id);
+    }
+    Task<void> wait = waiter->Wait(patience);
+    co_await std::move(wait);
+  }
+  co_return Cancelled("the leader is gone");
 }
 
 Task<Status> ShardService::Follow(ShardService* self, std::shared_ptr<Stream> stream) {
   std::optional<ShardStep> step = co_await stream->Read();
   if (!step) co_return Cancelled("the leader left before its first message");
-  if (!self->Admits(step->group_id())) co_return FailedPrecondition("this worker is not led as a part of '{}'", step->group_id());
+  Task<Status> admission = AwaitAdmission(self, stream, step->group_id());
+  const Status admitted = co_await std::move(admission);
+  if (!admitted.ok()) co_return admitted;
   while (true) {
     step = co_await stream->Read();
     if (!step) break;

@@ -3,8 +3,10 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
+#include "common/async/change_signal.h"
 #include "common/async/io_runtime.h"
 #include "common/rpc/channel_pool.h"
 #include "common/rpc/server_call.h"
@@ -23,17 +25,20 @@ class ShardService final : public internal::v1::Shard::CallbackService {
   };
   ShardService(IoRuntime* runtime, Events events) : runtime_(*runtime), events_(std::move(events)) {}
 
-  void Expect(std::string group_id);  // before it nobody may lead
+  // Who may lead, once. A leader that comes earlier waits for this: it may have heard first that their group is formed.
+  void Expect(std::string group_id);
   grpc::ServerBidiReactor<internal::v1::ShardStep, internal::v1::ShardStepDone>* Run(
       grpc::CallbackServerContext* context) override;
 
  private:
   using Stream = ServerStream<internal::v1::ShardStep, internal::v1::ShardStepDone>;
   static Task<Status> Follow(ShardService* self, std::shared_ptr<Stream> stream);
-  bool Admits(const std::string& group_id);
+  static Task<Status> AwaitAdmission(ShardService* self, std::shared_ptr<Stream> stream, std::string group_id);
+  std::optional<bool> Admits(const std::string& group_id);  // nothing: not known yet
 
   IoRuntime& runtime_;
   const Events events_;
+  ChangeSignal expecting_;
   std::mutex mutex_;
   std::string group_id_;  // guarded by mutex_
   bool led_ = false;      // guarded by mutex_: one leader, once

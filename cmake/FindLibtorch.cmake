@@ -28,14 +28,17 @@ if(Libtorch_FOUND AND NOT TARGET Libtorch::libtorch)
     list(APPEND libtorch_rpath -Wl,-rpath,${folder} -Wl,-rpath-link,${folder})
   endforeach()
   add_library(Libtorch::libtorch INTERFACE IMPORTED)
-  target_compile_options(Libtorch::libtorch INTERFACE
-    "SHELL:-idirafter ${LIBTORCH_ROOT}/include" "SHELL:-idirafter ${LIBTORCH_ROOT}/include/torch/csrc/api/include")
+  foreach(folder ${LIBTORCH_ROOT}/include ${LIBTORCH_ROOT}/include/torch/csrc/api/include)
+    target_compile_options(Libtorch::libtorch INTERFACE
+      "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-idirafter ${folder}>" "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-isystem ${folder}>")
+  endforeach()
   target_link_libraries(Libtorch::libtorch INTERFACE
     ${LIBTORCH_ROOT}/lib/libtorch_cpu.so ${LIBTORCH_ROOT}/lib/libc10.so)
   target_link_options(Libtorch::libtorch INTERFACE ${libtorch_rpath} -Wl,--allow-shlib-undefined)
   target_compile_definitions(Libtorch::libtorch INTERFACE USE_C10D_GLOO AT_PER_OPERATOR_HEADERS)
+  # ATen finds its CUDA part by that having been loaded; nothing calls it. One item, lest the flags drift away from the libraries.
   add_library(Libtorch::cuda INTERFACE IMPORTED)
   target_link_libraries(Libtorch::cuda INTERFACE
-    -Wl,--no-as-needed ${LIBTORCH_ROOT}/lib/libtorch_cuda.so ${LIBTORCH_ROOT}/lib/libc10_cuda.so -Wl,--as-needed
+    -Wl,--no-as-needed,${LIBTORCH_ROOT}/lib/libtorch_cuda.so,${LIBTORCH_ROOT}/lib/libc10_cuda.so,--as-needed
     Libtorch::libtorch)
 endif()

@@ -32,7 +32,9 @@ endif()
 add_library(triptych_options INTERFACE)
 target_compile_options(triptych_options INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wno-missing-field-initializers -fcoroutines>
-  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${TRIPTYCH_WERROR}>>:-Werror>)
+  $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra>
+  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${TRIPTYCH_WERROR}>>:-Werror>
+  $<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${TRIPTYCH_WERROR}>>:-Werror=all-warnings>)
 target_compile_definitions(triptych_options INTERFACE _GLIBCXX_ASSERTIONS BOOST_ASIO_NO_DEPRECATED
   SPDLOG_FMT_EXTERNAL)
 target_include_directories(triptych_options INTERFACE ${CMAKE_SOURCE_DIR})

@@ -1,6 +1,8 @@
 # Shared by the scripts beside it; sourced, never run.
 cache_dir=${XDG_CACHE_HOME:-$HOME/.cache}/triptych
 libtorch_version=2.11.0
+cuda_version=13.0.88
+nccl_version=2.28.9
 
 # One line of progress on stderr, with the seconds since the script began.
 step() { printf '[%4ds] %s\n' "$SECONDS" "$*" >&2; }

@@ -15,14 +15,19 @@ namespace triptych::fakes {
 
 StatusOr<std::unique_ptr<ModelCrew>> ModelCrew::Load(const std::string& model_dir,
                                                      int tensor_parallel,
-                                                     int64_t num_blocks) {
+                                                     int64_t num_blocks,
+                                                     at::Device device,
+                                                     at::ScalarType dtype) {
   TRIPTYCH_ASSIGN_OR_RETURN(const auto loader, weights::LoadCheckpoint(model_dir));
   std::unique_ptr<ModelCrew> model(new ModelCrew(tensor_parallel));
   absl::Mutex mutex;
   Status first_error;
   model->crew_.Run([&](comm::Communicator& communicator) {
-    auto runner =
-        model::MakeModelRunner(model_dir, *loader, num_blocks, {.communicator = &communicator});
+    auto runner = model::MakeModelRunner(
+        model_dir,
+        *loader,
+        num_blocks,
+        {.communicator = &communicator, .device = device, .dtype = dtype});
     const absl::MutexLock lock(&mutex);
     if (!runner.ok()) {
       first_error = runner.status();

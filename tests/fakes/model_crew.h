@@ -14,12 +14,15 @@
 
 namespace triptych::fakes {
 
-// A checkpoint loaded on all ranks of a crew, for tests that look at logits.
+// A checkpoint loaded on all ranks of a crew, for tests that look at logits. A crew on CUDA has one
+// rank.
 class ModelCrew {
  public:
   static StatusOr<std::unique_ptr<ModelCrew>> Load(const std::string& model_dir,
                                                    int tensor_parallel,
-                                                   int64_t num_blocks);
+                                                   int64_t num_blocks,
+                                                   at::Device device = at::kCPU,
+                                                   at::ScalarType dtype = at::kFloat);
 
   // Logits [wanted, vocab] of a step; every rank has the same bits, or the test fails.
   at::Tensor Forward(const engine::StepPlan& plan, const at::Tensor& image_rows = {});

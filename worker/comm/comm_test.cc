@@ -1,6 +1,7 @@
 // Both communicators, by the same tests: threads of this process stand for ranks.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
@@ -15,6 +16,7 @@
 #include "worker/comm/gloo.h"
 #include "worker/comm/local.h"
 #include "worker/comm/local_rendezvous.h"
+#include "worker/comm/rank_order_sum.h"
 
 namespace triptych::comm {
 namespace {
@@ -137,6 +139,18 @@ TEST(LocalGroup, AbortWakesARankThatWaits) {
   group[1]->Abort(Unavailable("rank 1 is gone"));
   waiting.join();
   EXPECT_THAT(said, testing::HasSubstr("rank 1 is gone"));
+}
+
+TEST(LocalGroup, TensorsOffTheCpuAreAnError) {
+  const Group group = MakeLocalGroup(2);
+  at::Tensor data = at::empty({1}, at::device(at::kMeta));
+  EXPECT_THROW(group[0]->AllReduceSum(data), CommunicatorError);
+}
+
+TEST(SumInRankOrder, RoundsOnce) {
+  const at::Tensor one = at::ones({1}, at::kBFloat16), small = at::full({1}, 1.0f / 512, at::kBFloat16);
+  const at::Tensor sum = SumInRankOrder({one, small, small, small}).to(at::kBFloat16);
+  EXPECT_EQ(sum.item<float>(), 1 + 1.0f / 128);  // each rounded on its own would be lost
 }
 
 TEST(GlooGroup, ADeadPeerEndsTheCollective) {

@@ -21,6 +21,7 @@ class Meeting {
 
   // Shows `mine` to all and gives what all brought; nobody's tensor changes before everybody called Leave.
   const std::vector<at::Tensor>& Bring(int rank, const at::Tensor& mine) {
+    if (!mine.is_cpu()) throw CommunicatorError("rank threads share the CPU's memory only; between CUDA devices NCCL is needed");
     brought_[rank] = mine;
     Barrier();
     return brought_;

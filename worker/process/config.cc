@@ -23,6 +23,7 @@ void VisitFields(Visitor& yaml, Config& config) {
   yaml.Field("metrics_listen", &config.metrics_listen);
   yaml.Field("advertise", &config.advertise);
   yaml.Field("device", &config.device);
+  yaml.Field("dtype", &config.dtype);
   yaml.Field("tensor_parallel", &config.tensor_parallel, {1, 64});
   yaml.Field("group", &config.group);
   yaml.Field("first_rank", &config.first_rank, {0, 63});
@@ -65,6 +66,10 @@ Status FinishWorkerConfig(WorkerConfig& config) {
   if (config.roles.empty()) return FailedPrecondition("roles: give encoder, decoder or both");
   for (const std::string& role : config.roles) TRIPTYCH_RETURN_IF_ERROR(CheckOneOf("roles", role, {"encoder", "decoder"}));
   TRIPTYCH_RETURN_IF_ERROR(CheckOneOf("device", config.device, {"cpu", "cuda"}));
+  TRIPTYCH_RETURN_IF_ERROR(CheckOneOf("dtype", config.dtype, {"auto", "float32", "bfloat16"}));
+  if (config.device == "cpu" && config.dtype == "bfloat16") {
+    return FailedPrecondition("dtype: the CPU computes in float32, whatever dtype the checkpoint's weights have; take 'auto'");
+  }
   TRIPTYCH_RETURN_IF_ERROR(CheckOneOf("log_format", config.log_format, {"text", "json"}));
   if (config.num_ranks == 0) config.num_ranks = config.tensor_parallel - config.first_rank;
   if (config.num_ranks < 1 || config.first_rank + config.num_ranks > config.tensor_parallel) {

@@ -82,6 +82,8 @@ INSTANTIATE_TEST_SUITE_P(
                     BadCase{"NoRole", [](WorkerConfig& c) { c.roles.clear(); }, "roles"},
                     BadCase{"UnknownRole", [](WorkerConfig& c) { c.roles = {"router"}; }, "encoder, decoder"},
                     BadCase{"UnknownDevice", [](WorkerConfig& c) { c.device = "tpu"; }, "cpu, cuda"},
+                    BadCase{"UnknownDtype", [](WorkerConfig& c) { c.dtype = "int8"; }, "float32, bfloat16"},
+                    BadCase{"Bfloat16OnCpu", [](WorkerConfig& c) { c.dtype = "bfloat16"; }, "dtype"},
                     BadCase{"RankBeyondGroup",
                             [](WorkerConfig& c) {
                               c.tensor_parallel = 2;

@@ -8,6 +8,8 @@
 #include "common/log/log.h"
 #include "worker/comm/gloo.h"
 #include "worker/comm/local.h"
+#include "worker/comm/local_rendezvous.h"
+#include "worker/comm/nccl.h"
 #include "worker/shard/distributed_shard_group.h"
 
 namespace triptych::worker {
@@ -75,18 +77,23 @@ shard::RankGroupOptions DecoderRole::GroupOptions() const {
           .collective_stall = config_.step_stall};
 }
 
+DecoderRole::MakeCommunicator DecoderRole::CommunicatorMaker(const FormGroup& form) {
+  const int size = config_.tensor_parallel;
+  const bool on_cpu = model_.device == at::kCPU;
+  if (whole() && (on_cpu || size == 1)) {
+    auto group = std::make_shared<std::vector<std::unique_ptr<comm::Communicator>>>(comm::MakeLocalGroup(size));
+    return [group](int rank) -> StatusOr<std::unique_ptr<comm::Communicator>> { return std::move((*group)[rank]); };
+  }
+  std::shared_ptr<comm::Rendezvous> rendezvous = std::make_shared<comm::LocalRendezvous>();
+  if (!whole()) rendezvous = std::make_shared<CoordinatorRendezvous>(&channels_, config_.coordinator.ToString(), form.group_id());
+  if (!on_cpu) return [rendezvous, size](int rank) { return comm::ConnectNccl({.rank = rank, .size = size}, rendezvous.get()); };
+  const std::string host = config_.advertise.empty() ? config_.listen.host : config_.advertise;
+  return [rendezvous, host, size](int rank) { return comm::ConnectGloo({.rank = rank, .size = size, .host = host}, rendezvous.get()); };
+}
+
 shard::RankParts DecoderRole::MakeParts(const FormGroup& form) {
   shard::RankParts parts;
-  if (whole()) {
-    auto group = std::make_shared<std::vector<std::unique_ptr<comm::Communicator>>>(comm::MakeLocalGroup(config_.tensor_parallel));
-    parts.make_communicator = [group](int rank) -> StatusOr<std::unique_ptr<comm::Communicator>> { return std::move((*group)[rank]); };
-  } else {
-    auto rendezvous = std::make_shared<CoordinatorRendezvous>(&channels_, config_.coordinator.ToString(), form.group_id());
-    const std::string host = config_.advertise.empty() ? config_.listen.host : config_.advertise;
-    parts.make_communicator = [rendezvous, host, size = config_.tensor_parallel](int rank) {
-      return comm::ConnectGloo({.rank = rank, .size = size, .host = host}, rendezvous.get());
-    };
-  }
+  parts.make_communicator = CommunicatorMaker(form);
   parts.make_runner = [this](comm::Communicator& communicator, at::Device device) {
     return model::MakeModelRunner(model_.dir, *model_.loader, config_.kv_blocks,
                                   {.communicator = &communicator, .device = device, .dtype = model_.dtype});

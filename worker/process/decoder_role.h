@@ -50,6 +50,9 @@ class DecoderRole {
  private:
   bool whole() const { return config_.num_ranks == config_.tensor_parallel; }
   bool leads() const { return config_.first_rank == 0; }
+  // Rank threads of this process meet in its memory, processes through Gloo, CUDA's ranks through NCCL.
+  using MakeCommunicator = decltype(shard::RankParts::make_communicator);
+  MakeCommunicator CommunicatorMaker(const internal::v1::FormGroup& form);
   shard::RankParts MakeParts(const internal::v1::FormGroup& form);
   shard::RankGroupOptions GroupOptions() const;
   std::shared_ptr<engine::ShardGroup> MakeGroup(const internal::v1::FormGroup& form);

@@ -1,19 +1,33 @@
 #include "worker/process/model_parts.h"
 
 #include "common/log/log.h"
+#include "worker/kernels/cuda_devices.h"
 #include "worker/weights/weights_digest.h"
 
 namespace triptych::worker {
 
+namespace {
+
+Status CheckDevices(int wanted) {
+  const int found = kernels::NumCudaDevices();
+  if (found >= wanted) return OkStatus();
+  return FailedPrecondition("device: {} CUDA devices are here, {} wanted; a build without CUDA sees none: build the preset 'cuda', or take 'cpu'",
+                            found, wanted);
+}
+
+std::string Numerics(const ModelParts& parts, int tensor_parallel) {
+  const std::string device = parts.device == at::kCPU ? "cpu" : "cuda-" + kernels::CudaArchitecture(0);
+  return fmt::format("{}-{}-tp{}", device, parts.dtype == at::kFloat ? "f32" : "bf16", tensor_parallel);
+}
+
+}  // namespace
+
 StatusOr<ModelParts> OpenModel(const WorkerConfig& config) {
   ModelParts parts{.dir = config.model};
   if (config.device == "cuda") {
-#ifdef TRIPTYCH_CUDA
+    TRIPTYCH_RETURN_IF_ERROR(CheckDevices(config.num_ranks));
     parts.device = at::kCUDA;
-    parts.dtype = at::kBFloat16;
-#else
-    return FailedPrecondition("device: this build has no CUDA; build the preset 'cuda', or take 'cpu'");
-#endif
+    parts.dtype = config.dtype == "float32" ? at::kFloat : at::kBFloat16;
   }
   TRIPTYCH_ASSIGN_OR_RETURN(parts.card, LoadModelCard(config.model));
   TRIPTYCH_ASSIGN_OR_RETURN(parts.facts, model::DescribeModel(config.model, config.tensor_parallel, parts.dtype));
@@ -25,7 +39,7 @@ StatusOr<ModelParts> OpenModel(const WorkerConfig& config) {
   identity.set_family(parts.card->family());
   identity.set_card_digest(parts.card->digest().data(), parts.card->digest().size());
   identity.set_weights_digest(digest.data(), digest.size());
-  identity.set_numerics(fmt::format("{}-{}-tp{}", config.device, parts.dtype == at::kFloat ? "f32" : "bf16", config.tensor_parallel));
+  identity.set_numerics(Numerics(parts, config.tensor_parallel));
   identity.set_context_tokens(parts.card->context_tokens());
   identity.set_hidden_size(parts.card->hidden_size());
   return parts;

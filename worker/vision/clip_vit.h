@@ -34,7 +34,7 @@ class ClipVit {
   // Tensors under `prefix`, for example "vit.vision_tower.vision_model.".
   static StatusOr<ClipVit> Load(WeightReader& reader, const std::string& prefix, const ClipVitSizes& sizes);
 
-  // [tiles, 3, side, side] -> [tiles, tokens, width], in the device's dtype.
+  // [tiles, 3, side, side] -> [tiles, tokens, width], in the dtype of its weights.
   at::Tensor Forward(const at::Tensor& tiles) const;
   const ClipVitSizes& sizes() const { return sizes_; }
 

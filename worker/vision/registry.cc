@@ -20,9 +20,10 @@ ClipVitSizes TowerSizes(const internlm_xcomposer2::Config& config) {
 
 StatusOr<std::unique_ptr<VisionEncoder>> LoadVisionEncoder(const std::string& model_dir,
                                                            const weights::WeightLoader& loader,
-                                                           at::Device device) {
+                                                           at::Device device,
+                                                           at::ScalarType dtype) {
   TRIPTYCH_ASSIGN_OR_RETURN(const internlm_xcomposer2::Config config, internlm_xcomposer2::LoadConfig(model_dir));
-  return XComposer2Encoder::Load(loader, TowerSizes(config), config.hidden_size, device);
+  return XComposer2Encoder::Load(loader, TowerSizes(config), config.hidden_size, device, dtype);
 }
 
 }  // namespace triptych::vision

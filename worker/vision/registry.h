@@ -11,9 +11,11 @@
 
 namespace triptych::vision {
 
-// The encoder of the model in `model_dir`, by its config.json, on `device`. kFailedPrecondition names file and key, or tensor and the shape wanted.
+// The encoder of the model in `model_dir`, by its config.json, on `device`, in `dtype` (float32 on the CPU). kFailedPrecondition names file and key,
+// or tensor and the shape wanted.
 StatusOr<std::unique_ptr<VisionEncoder>> LoadVisionEncoder(const std::string& model_dir,
                                                            const weights::WeightLoader& loader,
-                                                           at::Device device);
+                                                           at::Device device,
+                                                           at::ScalarType dtype = at::kFloat);
 
 }  // namespace triptych::vision

@@ -6,8 +6,8 @@
 
 namespace triptych::vision {
 
-WeightReader::WeightReader(const weights::WeightLoader* loader, at::Device device)
-    : loader_(loader), device_(device) {}
+WeightReader::WeightReader(const weights::WeightLoader* loader, at::Device device, at::ScalarType dtype)
+    : loader_(loader), device_(device), dtype_(dtype) {}
 
 StatusOr<at::Tensor> WeightReader::Float(const std::string& name, const std::vector<int64_t>& shape) {
   TRIPTYCH_ASSIGN_OR_RETURN(const at::Tensor stored, loader_->Load(name, shape, weights::Slice::All()));

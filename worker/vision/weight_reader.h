@@ -12,11 +12,10 @@
 
 namespace triptych::vision {
 
-// Reads an encoder's tensors in the dtype that its device computes with: float32 on the CPU, bfloat16 on CUDA. Remembers what it
-// read, so that a tensor nobody reads is noticed.
+// Reads an encoder's tensors in the dtype that it computes with. Remembers what it read, so that a tensor nobody reads is noticed.
 class WeightReader {
  public:
-  WeightReader(const weights::WeightLoader* loader, at::Device device);
+  WeightReader(const weights::WeightLoader* loader, at::Device device, at::ScalarType dtype);
 
   StatusOr<at::Tensor> Tensor(const std::string& name, const std::vector<int64_t>& shape);  // on the device
   StatusOr<at::Tensor> Float(const std::string& name, const std::vector<int64_t>& shape);   // float32 on the CPU
@@ -30,11 +29,12 @@ class WeightReader {
   Status CheckAllRead(const std::vector<std::string>& prefixes) const;
 
   at::Device device() const { return device_; }
-  at::ScalarType dtype() const { return device_.is_cuda() ? at::kBFloat16 : at::kFloat; }
+  at::ScalarType dtype() const { return dtype_; }
 
  private:
   const weights::WeightLoader* loader_;  // not owned
   at::Device device_;
+  at::ScalarType dtype_;
   StringSet used_;
 };
 

@@ -11,8 +11,9 @@ namespace triptych::vision {
 StatusOr<std::unique_ptr<VisionEncoder>> XComposer2Encoder::Load(const weights::WeightLoader& loader,
                                                                  const ClipVitSizes& sizes,
                                                                  int64_t hidden_size,
-                                                                 at::Device device) {
-  WeightReader reader(&loader, device);
+                                                                 at::Device device,
+                                                                 at::ScalarType dtype) {
+  WeightReader reader(&loader, device, dtype);
   TRIPTYCH_ASSIGN_OR_RETURN(ClipVit vit, ClipVit::Load(reader, "vit.vision_tower.vision_model.", sizes));
   TRIPTYCH_ASSIGN_OR_RETURN(Projector projector, Projector::Load(reader, "vision_proj", sizes.width, hidden_size));
   TRIPTYCH_RETURN_IF_ERROR(reader.CheckAllRead({"vit.", "vision_proj."}));

@@ -18,7 +18,8 @@ class XComposer2Encoder final : public VisionEncoder {
   static StatusOr<std::unique_ptr<VisionEncoder>> Load(const weights::WeightLoader& loader,
                                                        const ClipVitSizes& sizes,
                                                        int64_t hidden_size,
-                                                       at::Device device);
+                                                       at::Device device,
+                                                       at::ScalarType dtype);
 
   StatusOr<PreparedImage> Prepare(const at::Tensor& rgb, int32_t max_tiles) const override;
   at::Tensor Tower(const at::Tensor& tiles) override;

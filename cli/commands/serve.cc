@@ -32,6 +32,7 @@ struct ServeConfig {
   std::string name;
   std::string host = "127.0.0.1";
   std::string device = "cpu";
+  std::string dtype = "auto";
   std::string policy = "prefix_affinity";
   int32_t encoders = 1;
   int32_t decoders = 1;
@@ -54,6 +55,7 @@ Status ReadConfig(const std::string& path, ServeConfig& config) {
   yaml.Field("name", &config.name);
   yaml.Field("host", &config.host);
   yaml.Field("device", &config.device);
+  yaml.Field("dtype", &config.dtype);
   yaml.Field("policy", &config.policy);
   yaml.Field("encoders", &config.encoders, {1, 64});
   yaml.Field("decoders", &config.decoders, {1, 64});
@@ -220,6 +222,7 @@ class Supervisor {
     yaml.Field("model", &config_.model);
     yaml.Field("model_name", &config_.name);
     yaml.Field("device", &config_.device);
+    yaml.Field("dtype", &config_.dtype);
     listen("listen", 0, {});
     listen("metrics_listen", 0, member.metrics());
     if (!decodes) return yaml.Finish();
@@ -325,6 +328,7 @@ void AddServe(CLI::App& app, SignalWaiter* signals, int* exit_status) {
       {command->add_option("--name", flags->name, "The model's name for clients; without it the folder's"), [flags](ServeConfig& c) { c.name = flags->name; }},
       {command->add_option("--host", flags->host, "Where all processes listen")->capture_default_str(), [flags](ServeConfig& c) { c.host = flags->host; }},
       {command->add_option("--device", flags->device, "cpu, cuda")->capture_default_str(), [flags](ServeConfig& c) { c.device = flags->device; }},
+      {command->add_option("--dtype", flags->dtype, "Of computing: auto, float32, bfloat16 (cuda)")->capture_default_str(), [flags](ServeConfig& c) { c.dtype = flags->dtype; }},
       {command->add_option("--policy", flags->policy, "prefix_affinity, least_loaded, round_robin")->capture_default_str(), [flags](ServeConfig& c) { c.policy = flags->policy; }},
       {command->add_option("--encoders", flags->encoders, "Encoder processes")->check(CLI::Range(1, 64))->capture_default_str(), [flags](ServeConfig& c) { c.encoders = flags->encoders; }},
       {command->add_option("--decoders", flags->decoders, "Decoder processes")->check(CLI::Range(1, 64))->capture_default_str(), [flags](ServeConfig& c) { c.decoders = flags->decoders; }},

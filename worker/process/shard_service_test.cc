@@ -3,6 +3,7 @@
 #include <atomic>
 #include <future>
 
+#include "common/limits.h"
 #include "common/rpc/server.h"
 #include "gtest/gtest.h"
 
@@ -33,7 +34,7 @@ class ShardServiceTest : public testing::Test {
   ShardService service_{&runtime_,
                         {.on_plan = [this](const std::string& plan) { first_plan_.set_value(plan); },
                          .on_broken = [this](Status why) { leader_left_.set_value(std::move(why)); }}};
-  RpcServer server_{{.listen = {"127.0.0.1", 0}}};
+  RpcServer server_{{.listen = {"127.0.0.1", 0}, .max_message_bytes = kMaxGrpcMessageBytes, .max_streams_per_connection = 100}};
 };
 
 TEST_F(ShardServiceTest, ALeaderThatHeardFirstOfTheGroupWaitsForTheFollower) {

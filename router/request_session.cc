@@ -46,7 +46,7 @@ RequestSession::RequestSession(const SessionContext* context, std::shared_ptr<St
       stream_(std::move(stream)),
       request_(std::move(request)),
       blocks_(BlockHashes(PrefixSalt(request_.tenant, request_.options.adapter), request_.prompt.tokens.ids, KeyedSpans(request_.prompt))),
-      outgoing_(stream_, kMaxUnsentBytesPerStream, kSlowReaderGrace),
+      outgoing_(stream_, context_.max_unsent_bytes, kSlowReaderGrace),
       relay_(&request_.card->tokenizer(), request_.options),
       clock_(arrived),
       pictures_(request_.prompt.tokens.images.size()) {}

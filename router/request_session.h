@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/async/io_runtime.h"
+#include "common/limits.h"
 #include "common/model_card/model_card.h"
 #include "common/rpc/channel_pool.h"
 #include "common/rpc/outgoing_queue.h"
@@ -28,6 +29,7 @@ struct SessionContext {
   WorkerPool* workers = nullptr;
   Metrics* metrics = nullptr;
   Duration worker_wait{};  // for a worker that can take a request
+  int64_t max_unsent_bytes = kMaxUnsentBytesPerStream;  // of one request, before its client counts as slow
 };
 
 // A request that was checked: all that workers are told of it.

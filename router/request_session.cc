@@ -99,9 +99,10 @@ Task<Status> RequestSession::Serve(std::shared_ptr<RequestSession> self) {
   co_return OkStatus();
 }
 
-// Whether a lost attempt may be followed by another. A worker that refused stays out for a while, a dead one for good.
+// Whether a lost attempt may be followed by another: not when it was given up here, which says nothing of its decoder. A worker that refused
+// stays out for a while, a dead one for good.
 Status RequestSession::Judge(const Attempt& attempt, Status status) {
-  if (cancelled_) return status;
+  if (cancelled_ || !attempt.failure.ok()) return status;
   const TimePoint now = std::chrono::steady_clock::now();
   const std::string id = attempt.decoder->id();
   if (IsDeath(status)) {
@@ -374,7 +375,7 @@ Status RequestSession::Handle(const std::shared_ptr<Attempt>& attempt, const Dec
       if (failed.picture() >= pictures_.size()) return Internal("the decoder speaks of picture {} of {}", failed.picture(), pictures_.size());
       if (pictures_[failed.picture()].encoding) return OkStatus();  // the next source is on its way
       if (pictures_[failed.picture()].tries >= kMaxTries) {
-        return Unavailable("the rows of picture {} could not be had: {}", failed.picture(), failed.message());
+        return WithReason(Unavailable("the rows of picture {} could not be had: {}", failed.picture(), failed.message()), "PICTURE_UNAVAILABLE");
       }
       DecodeRequest request;
       StartPicture(attempt, failed.picture(), request.mutable_source());

@@ -81,5 +81,12 @@ TEST_F(ImpatientClusterTest, WithoutADecoderARequestIsTurnedAway) {
   EXPECT_EQ(ReasonOf(heard.status), "NO_DECODER");
 }
 
+TEST_F(ImpatientClusterTest, WithoutAnEncoderAPictureIsTurnedAwayForThatReason) {
+  cluster_.AddDecoder("d0");
+  const Heard heard = cluster_.Generate(LocalCluster::MakeRequest("hello", 10, {1}));
+  EXPECT_EQ(heard.status.code(), StatusCode::kUnavailable);
+  EXPECT_EQ(ReasonOf(heard.status), "NO_ENCODER") << heard.why();
+}
+
 }  // namespace
 }  // namespace triptych::cluster_test

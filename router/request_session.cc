@@ -62,8 +62,8 @@ Task<Status> RequestSession::Run(std::shared_ptr<RequestSession> self) {
   });
   Task<Status> serve = Serve(self);
   Status status = co_await std::move(serve);
-  if (self->cancelled_) {
-    const bool late = std::chrono::steady_clock::now() >= self->stream_->info().deadline;
+  const bool late = std::chrono::steady_clock::now() >= self->stream_->info().deadline;
+  if (self->cancelled_ || (late && !status.ok())) {
     status = late ? DeadlineExceeded("the call's deadline has passed") : Cancelled("the client is gone or has cancelled");
   }
   if (status.ok()) co_await self->outgoing_.Flush();

@@ -52,6 +52,11 @@ TEST_F(CancelTest, ADeadlineEndsAStream) {
   AwaitFree(decoder);
 }
 
+TEST_F(CancelTest, ADeadlineEndsTheWaitForADecoder) {
+  const auto call = cluster_.Start(LocalCluster::MakeRequest("nobody there", 10), std::chrono::milliseconds(50));
+  EXPECT_EQ(call->Finish().status.code(), StatusCode::kDeadlineExceeded);
+}
+
 TEST_F(CancelTest, CancellingEndsTheWaitForADecoder) {
   const auto call = cluster_.Start(LocalCluster::MakeRequest("nobody there", 10));
   AwaitTrue("it waits", [this] { return cluster_.Metric("triptych_router_live_requests") == 1; });

@@ -99,6 +99,13 @@ Task<Status> RequestSession::Serve(std::shared_ptr<RequestSession> self) {
   co_return OkStatus();
 }
 
+// Many pictures may see one encoder die: that is one death.
+Status RequestSession::NoteDeath(const WorkerHandle& worker) {
+  dead_.insert(worker.incarnation());
+  if (dead_.size() < kMaxDeathsPerRequest) return OkStatus();
+  return WithReason(Unavailable("{} workers died while they ran this request: it is not tried again", dead_.size()), "WORKERS_DIED");
+}
+
 // Whether a lost attempt may be followed by another: not when it was given up here, which says nothing of its decoder. A worker that refused
 // stays out for a while, a dead one for good.
 Status RequestSession::Judge(const Attempt& attempt, Status status) {
@@ -107,11 +114,8 @@ Status RequestSession::Judge(const Attempt& attempt, Status status) {
   const std::string id = attempt.decoder->id();
   if (IsDeath(status)) {
     excluded_[attempt.decoder->incarnation()] = kNever;
-    ++deaths_;
     spdlog::warn("request {}: decoder {} was lost: {}", LogId(request_.id), id, Message(status));
-    if (deaths_ >= kMaxDeathsPerRequest) {
-      return WithReason(Unavailable("{} workers died while they ran this request: it is not tried again", deaths_), "WORKERS_DIED");
-    }
+    TRIPTYCH_RETURN_IF_ERROR(NoteDeath(*attempt.decoder.worker()));
     ++migrations_;
     context_.metrics->StreamMigrated();
     return OkStatus();
@@ -307,6 +311,10 @@ Task<void> RequestSession::EncodePicture(std::shared_ptr<RequestSession> self,
       co_return;
     }
     spdlog::warn("request {}: encoder {} failed: {}", LogId(self->request_.id), (*encoder)->id(), Message(last));
+    if (const Status verdict = IsDeath(last) ? self->NoteDeath(*encoder->worker()) : OkStatus(); !verdict.ok()) {
+      self->Fail(*attempt, verdict);
+      co_return;
+    }
     self->pictures_[index].failed_encoders.insert((*encoder)->incarnation());
     *encoder = {};
     announced = false;

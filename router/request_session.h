@@ -80,6 +80,7 @@ class RequestSession final : public std::enable_shared_from_this<RequestSession>
   Status Relay(const std::shared_ptr<Attempt>& attempt, OutputRelay::Step step);
   Status HandleAdmitted(const internal::v1::Admitted& admitted);
   Status Judge(const Attempt& attempt, Status status);  // OK: another attempt may be made
+  Status NoteDeath(const WorkerHandle& worker);         // kUnavailable (reason WORKERS_DIED) once it is one too many
   void Fail(Attempt& attempt, Status why);
   Status SendProgress(v1::Progress::Stage stage, size_t done, size_t total);
   v1::Timings Timings(const internal::v1::EngineTimings* engine) const;
@@ -98,7 +99,8 @@ class RequestSession final : public std::enable_shared_from_this<RequestSession>
   std::optional<internal::v1::ModelIdentity> identity_;  // of the first decoder that gave output
   std::optional<TimePoint> last_tokens_;
   size_t encoded_pictures_ = 0;
-  int deaths_ = 0, refusals_ = 0, migrations_ = 0;
+  std::set<uint64_t> dead_;     // incarnations that died while they worked for it
+  int refusals_ = 0, migrations_ = 0;
   bool started_ = false;
   bool cancelled_ = false;
 };

@@ -46,6 +46,43 @@ TEST_F(EncoderLossTest, APictureWhoseEncoderDiesOverItIsEncodedByAnother) {
   EXPECT_EQ(second->CountersAtRest().encoded, 1u);
 }
 
+TEST_F(EncoderLossTest, APictureThatTwoEncodersDiedOfIsRefused) {
+  cluster_.AddDecoder("d0");
+  std::vector<LocalEncoder*> encoders;
+  for (const char* id : {"e0", "e1", "e2"}) {
+    encoders.push_back(&cluster_.AddEncoder(id));
+    encoders.back()->Hold();
+  }
+  const auto call = cluster_.Start(LocalCluster::MakeRequest("What is this: ", 30, {5}));
+  for (int deaths = 0; deaths < 2; ++deaths) {
+    const auto busy = [](LocalEncoder* encoder) { return encoder->busy(); };
+    AwaitTrue("a picture comes to a tower", [&] { return std::ranges::any_of(encoders, busy); });
+    const auto found = std::ranges::find_if(encoders, busy);
+    (*found)->Kill();
+    encoders.erase(found);
+  }
+  const Heard& heard = call->Finish();
+  EXPECT_EQ(heard.status.code(), StatusCode::kUnavailable);
+  EXPECT_EQ(ReasonOf(heard.status), "WORKERS_DIED") << heard.why();
+  EXPECT_EQ(encoders.front()->counters().submitted, 0u);
+}
+
+// One death, whoever sees it.
+TEST_F(EncoderLossTest, ARequestOfManyPicturesSurvivesTheLossOfTheirEncoder) {
+  cluster_.AddDecoder("d0");
+  LocalEncoder& first = cluster_.AddEncoder("e0");
+  first.Hold();
+  const v1::GenerateRequest request = LocalCluster::MakeRequest("Compare: ", 30, {1, 2, 3, 4});
+  const auto call = cluster_.Start(request);
+  AwaitTrue("all are at the first", [&] { return first.busy() && first.counters().submitted == 4; });
+  LocalEncoder& second = cluster_.AddEncoder("e1");
+  first.Kill();
+  const Heard& heard = call->Finish();
+  ASSERT_TRUE(heard.complete()) << heard.why();
+  EXPECT_EQ(heard.ids.at(0), cluster_.AnswerTo(request));
+  EXPECT_EQ(second.CountersAtRest().encoded, 4u);
+}
+
 TEST_F(EncoderLossTest, APictureThatNobodyCanEncodeEndsItsOwnRequestAlone) {
   LocalDecoder& decoder = cluster_.AddDecoder("d0");
   cluster_.AddEncoder("e0");

@@ -115,5 +115,19 @@ TEST_F(DecoderLossTest, ARequestThatTwoWorkersDiedOfIsRefusedAndItsNeighbourGoes
   EXPECT_EQ(third.stats().accepted, 1u);
 }
 
+// Dead engines whose coordinator does not know it yet refuse; that is nobody's death, and costs nobody his request.
+TEST_F(DecoderLossTest, ADeadWorkerThatIsAskedForMoreIsNotASecondDeath) {
+  for (const char* id : {"d0", "d1"}) cluster_.AddDecoder(id).DieOf(kDeadly);
+  EXPECT_EQ(ReasonOf(cluster_.Generate(LocalCluster::MakeRequest(kDeadlyText, 40)).status), "WORKERS_DIED");
+  cluster_.AddDecoder("d2");
+  for (int i = 0; i < 6; ++i) {
+    const v1::GenerateRequest request = LocalCluster::MakeRequest("an innocent " + std::to_string(i), 10);
+    const Heard heard = cluster_.Generate(request);
+    ASSERT_TRUE(heard.complete()) << heard.why();
+    EXPECT_EQ(heard.ids.at(0), cluster_.AnswerTo(request));
+    EXPECT_EQ(heard.finished.at(0).timings().migrations(), 0u);
+  }
+}
+
 }  // namespace
 }  // namespace triptych::cluster_test

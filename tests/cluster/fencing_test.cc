@@ -40,5 +40,23 @@ TEST_F(FencingTest, AStreamThatHasMovedIsDeafToItsOldWorker) {
   EXPECT_EQ(call->Finish().ids.at(0), cluster_.AnswerTo(request));
 }
 
+TEST_F(FencingTest, AWorkerUnderAnotherIncarnationRefusesWithoutDying) {
+  LocalDecoder& decoder = cluster_.AddDecoder("d0");
+  internal::v1::Register registration = cluster_.HandleOf(decoder.shell())->registration();
+  registration.set_incarnation(registration.incarnation() + 100);
+  auto stub = internal::v1::Decoder::NewStub(grpc::CreateChannel(decoder.shell().address(), grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  const auto stream = stub->Decode(&context);
+  internal::v1::DecodeRequest request;
+  request.mutable_start()->set_incarnation(registration.incarnation());
+  *request.mutable_start()->mutable_identity() = registration.model();
+  ASSERT_TRUE(stream->Write(request));
+  internal::v1::DecodeEvent event;
+  EXPECT_FALSE(stream->Read(&event));
+  const Status status = FromGrpc(stream->Finish());
+  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_EQ(ReasonOf(status), "OTHER_INCARNATION");
+}
+
 }  // namespace
 }  // namespace triptych::cluster_test

@@ -239,6 +239,13 @@ void RequestSession::Fail(Attempt& attempt, Status why) {
   if (attempt.call) attempt.call->Cancel();
 }
 
+void RequestSession::SendSource(Attempt& attempt, size_t index, const std::string& address) {
+  DecodeRequest request;
+  request.mutable_source()->set_picture(static_cast<uint32_t>(index));
+  request.mutable_source()->set_address(address);
+  DecodeCall::Send(attempt.call, std::move(request));
+}
+
 // From the decoder's own cache, else from an encoder, which is asked at the same time.
 void RequestSession::StartPicture(const std::shared_ptr<Attempt>& attempt, size_t index, internal::v1::EmbeddingSource* source) {
   const RequestImage& image = request_.prompt.images[request_.prompt.tokens.images[index].image];
@@ -283,18 +290,14 @@ Task<void> RequestSession::EncodePicture(std::shared_ptr<RequestSession> self,
       co_await std::move(wait);
       continue;
     }
-    if (!announced) {
-      DecodeRequest request;
-      request.mutable_source()->set_picture(static_cast<uint32_t>(index));
-      request.mutable_source()->set_address((*encoder)->address());
-      DecodeCall::Send(attempt->call, std::move(request));
-      announced = true;
-    }
+    if (!announced) SendSource(*attempt, index, (*encoder)->address());
+    announced = true;
     Task<StatusOr<internal::v1::EncodeResponse>> call = CallEncoder(self, encoder, index, attempt->decoder->incarnation());
     const StatusOr<internal::v1::EncodeResponse> response = co_await std::move(call);
     if (attempt->over) co_return;
     if (response.ok()) {
       self->pictures_[index].encoding = false;
+      if (std::exchange(self->pictures_[index].wanted, false)) SendSource(*attempt, index, (*encoder)->address());
       self->clock_.Encoded(*response);
       self->context_.metrics->ImageEncoded();
       if (self->request_.options.progress && !self->relay_.has_output()) {
@@ -381,7 +384,10 @@ Status RequestSession::Handle(const std::shared_ptr<Attempt>& attempt, const Dec
       const internal::v1::EmbeddingFailed& failed = event.embedding_failed();
       constexpr int kMaxTries = 8;
       if (failed.picture() >= pictures_.size()) return Internal("the decoder speaks of picture {} of {}", failed.picture(), pictures_.size());
-      if (pictures_[failed.picture()].encoding) return OkStatus();  // the next source is on its way
+      if (pictures_[failed.picture()].encoding) {  // it is told again where to look once that is over
+        pictures_[failed.picture()].wanted = true;
+        return OkStatus();
+      }
       if (pictures_[failed.picture()].tries >= kMaxTries) {
         return WithReason(Unavailable("the rows of picture {} could not be had: {}", failed.picture(), failed.message()), "PICTURE_UNAVAILABLE");
       }

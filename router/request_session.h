@@ -65,6 +65,7 @@ class RequestSession final : public std::enable_shared_from_this<RequestSession>
     std::set<uint64_t> failed_encoders;  // incarnations, of this attempt
     int tries = 0;
     bool encoding = false;
+    bool wanted = false;   // the decoder has lost its source meanwhile
   };
 
   static Task<Status> Serve(std::shared_ptr<RequestSession> self);
@@ -75,6 +76,7 @@ class RequestSession final : public std::enable_shared_from_this<RequestSession>
                                                                      uint64_t decoder);
 
   void StartPicture(const std::shared_ptr<Attempt>& attempt, size_t index, internal::v1::EmbeddingSource* source);
+  static void SendSource(Attempt& attempt, size_t index, const std::string& address);
   internal::v1::StartDecode MakeStart(const WorkerHandle& worker) const;
   Status Handle(const std::shared_ptr<Attempt>& attempt, const internal::v1::DecodeEvent& event);
   Status Relay(const std::shared_ptr<Attempt>& attempt, OutputRelay::Step step);

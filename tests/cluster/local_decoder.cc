@@ -14,6 +14,7 @@ constexpr int32_t kBlocks = 1024;
 }  // namespace
 
 Task<Status> LocalDecoder::CountingFetcher::Fetch(std::string address, EmbeddingKey key, int32_t rows, TimePoint deadline, std::string request_id) {
+  if (fails_.exchange(false)) co_return Unavailable("the encoder cannot be reached");
   ++open_;
   Task<Status> fetch = puller_.Fetch(std::move(address), key, rows, deadline, std::move(request_id));
   const Status status = co_await std::move(fetch);

@@ -24,12 +24,14 @@ class LocalDecoder {
   void Release();
   void FailGroup();                             // a rank is lost: its streams end, and the engine with them
   void DieOf(TokenId token) { deadly_ = token; }  // the group fails in the step that computes a prompt with this token
+  void FailNextFetch() { fetcher_.FailNext(); }  // of picture rows, as if their encoder could not be reached
   void Kill() { shell_.Kill(); }                // its process
   void Stop();                                  // idempotent
 
   const WorkerShell& shell() const { return shell_; }
   const engine::EngineStats& stats() const { return engine_.stats(); }
   Status health() const { return engine_.health(); }
+  bool next_fetch_fails() const { return fetcher_.fails(); }
   int64_t open_streams() const { return service_.open_streams(); }
   vision::EmbeddingStore& store() { return store_; }
 
@@ -40,10 +42,13 @@ class LocalDecoder {
     CountingFetcher(ChannelPool* channels, vision::EmbeddingStore* store, uint64_t incarnation) : puller_(channels, store, incarnation) {}
     Task<Status> Fetch(std::string address, EmbeddingKey key, int32_t rows, TimePoint deadline, std::string request_id) override;
     int open() const { return open_; }
+    void FailNext() { fails_ = true; }
+    bool fails() const { return fails_; }       // the next one will
 
    private:
     worker::EmbeddingPuller puller_;
     std::atomic<int> open_{0};
+    std::atomic<bool> fails_{false};
   };
   void OnStep(const engine::StepPlan& plan);
 

@@ -61,6 +61,22 @@ TEST_F(PictureTest, ADecoderThatHasForgottenAPictureSaysSoAndGetsIt) {
   EXPECT_EQ(encoder.CountersAtRest().encoded, 1u);
 }
 
+// The encoder is well and at work, yet the decoder could not reach it: it is told once more.
+TEST_F(PictureTest, ADecoderThatDoesNotReachAnEncoderTriesAgainWhenThePictureIsThere) {
+  LocalDecoder& decoder = cluster_.AddDecoder("d0");
+  LocalEncoder& encoder = cluster_.AddEncoder("e0");
+  encoder.Hold();
+  decoder.FailNextFetch();
+  const v1::GenerateRequest request = LocalCluster::MakeRequest("What is this: ", 10, {2});
+  const auto call = cluster_.Start(request);
+  AwaitTrue("the picture is at the tower, its fetch has failed", [&] { return encoder.busy() && !decoder.next_fetch_fails(); });
+  ASSERT_TRUE(cluster_.Generate(LocalCluster::MakeRequest("meanwhile", 20)).complete());  // the router has long heard of it
+  encoder.Release();
+  const Heard& heard = call->Finish();
+  ASSERT_TRUE(heard.complete()) << heard.why();
+  EXPECT_EQ(heard.ids.at(0), cluster_.AnswerTo(request));
+}
+
 TEST_F(PictureTest, AnEncoderThatHasForgottenAPictureSaysSoAndGetsItsBytes) {
   cluster_.AddDecoder("d0");
   LocalEncoder& encoder = cluster_.AddEncoder("e0");

@@ -23,7 +23,7 @@ StatusOr<ModelCatalog> ModelCatalog::Load(const std::vector<ModelEntry>& entries
   for (const ModelEntry& entry : entries) {
     auto card = LoadModelCard(entry.path);
     if (!card.ok()) return WithContext(fmt::format("model '{}'", entry.name), card.status());
-    catalog.models_.emplace_back(entry.name, *std::move(card));
+    catalog.Add(entry.name, *std::move(card));
   }
   return catalog;
 }

@@ -16,11 +16,12 @@
 
 namespace triptych::router {
 
-// The models that this router knows, by name. Immutable.
+// The models that this router knows, by name. Immutable once it serves.
 class ModelCatalog {
  public:
   // kFailedPrecondition names the model, file and key.
   static StatusOr<ModelCatalog> Load(const std::vector<ModelEntry>& entries);
+  void Add(std::string name, std::unique_ptr<ModelCard> card) { models_.emplace_back(std::move(name), std::move(card)); }
   // Empty takes the first. kNotFound (reason MODEL_UNKNOWN) names those that there are.
   StatusOr<std::pair<std::string, const ModelCard*>> Find(const std::string& name) const;
   const std::vector<std::pair<std::string, std::unique_ptr<ModelCard>>>& models() const { return models_; }

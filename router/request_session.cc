@@ -46,7 +46,7 @@ RequestSession::RequestSession(const SessionContext* context, std::shared_ptr<St
       stream_(std::move(stream)),
       request_(std::move(request)),
       blocks_(BlockHashes(PrefixSalt(request_.tenant, request_.options.adapter), request_.prompt.tokens.ids, KeyedSpans(request_.prompt))),
-      outgoing_(stream_, kMaxUnsentBytesPerStream, kSlowReaderGrace),
+      outgoing_(stream_, context_.max_unsent_bytes, kSlowReaderGrace),
       relay_(&request_.card->tokenizer(), request_.options),
       clock_(arrived),
       pictures_(request_.prompt.tokens.images.size()) {}
@@ -62,8 +62,8 @@ Task<Status> RequestSession::Run(std::shared_ptr<RequestSession> self) {
   });
   Task<Status> serve = Serve(self);
   Status status = co_await std::move(serve);
-  if (self->cancelled_) {
-    const bool late = std::chrono::steady_clock::now() >= self->stream_->info().deadline;
+  const bool late = std::chrono::steady_clock::now() >= self->stream_->info().deadline;
+  if (self->cancelled_ || (late && !status.ok())) {
     status = late ? DeadlineExceeded("the call's deadline has passed") : Cancelled("the client is gone or has cancelled");
   }
   if (status.ok()) co_await self->outgoing_.Flush();
@@ -99,18 +99,23 @@ Task<Status> RequestSession::Serve(std::shared_ptr<RequestSession> self) {
   co_return OkStatus();
 }
 
-// Whether a lost attempt may be followed by another. A worker that refused stays out for a while, a dead one for good.
+// Many pictures may see one encoder die: that is one death.
+Status RequestSession::NoteDeath(const WorkerHandle& worker) {
+  dead_.insert(worker.incarnation());
+  if (dead_.size() < kMaxDeathsPerRequest) return OkStatus();
+  return WithReason(Unavailable("{} workers died while they ran this request: it is not tried again", dead_.size()), "WORKERS_DIED");
+}
+
+// Whether a lost attempt may be followed by another: not when it was given up here, which says nothing of its decoder. A worker that refused
+// stays out for a while, a dead one for good.
 Status RequestSession::Judge(const Attempt& attempt, Status status) {
-  if (cancelled_) return status;
+  if (cancelled_ || !attempt.failure.ok()) return status;
   const TimePoint now = std::chrono::steady_clock::now();
   const std::string id = attempt.decoder->id();
   if (IsDeath(status)) {
     excluded_[attempt.decoder->incarnation()] = kNever;
-    ++deaths_;
     spdlog::warn("request {}: decoder {} was lost: {}", LogId(request_.id), id, Message(status));
-    if (deaths_ >= kMaxDeathsPerRequest) {
-      return WithReason(Unavailable("{} workers died while they ran this request: it is not tried again", deaths_), "WORKERS_DIED");
-    }
+    TRIPTYCH_RETURN_IF_ERROR(NoteDeath(*attempt.decoder.worker()));
     ++migrations_;
     context_.metrics->StreamMigrated();
     return OkStatus();
@@ -234,6 +239,13 @@ void RequestSession::Fail(Attempt& attempt, Status why) {
   if (attempt.call) attempt.call->Cancel();
 }
 
+void RequestSession::SendSource(Attempt& attempt, size_t index, const std::string& address) {
+  DecodeRequest request;
+  request.mutable_source()->set_picture(static_cast<uint32_t>(index));
+  request.mutable_source()->set_address(address);
+  DecodeCall::Send(attempt.call, std::move(request));
+}
+
 // From the decoder's own cache, else from an encoder, which is asked at the same time.
 void RequestSession::StartPicture(const std::shared_ptr<Attempt>& attempt, size_t index, internal::v1::EmbeddingSource* source) {
   const RequestImage& image = request_.prompt.images[request_.prompt.tokens.images[index].image];
@@ -278,18 +290,14 @@ Task<void> RequestSession::EncodePicture(std::shared_ptr<RequestSession> self,
       co_await std::move(wait);
       continue;
     }
-    if (!announced) {
-      DecodeRequest request;
-      request.mutable_source()->set_picture(static_cast<uint32_t>(index));
-      request.mutable_source()->set_address((*encoder)->address());
-      DecodeCall::Send(attempt->call, std::move(request));
-      announced = true;
-    }
+    if (!announced) SendSource(*attempt, index, (*encoder)->address());
+    announced = true;
     Task<StatusOr<internal::v1::EncodeResponse>> call = CallEncoder(self, encoder, index, attempt->decoder->incarnation());
     const StatusOr<internal::v1::EncodeResponse> response = co_await std::move(call);
     if (attempt->over) co_return;
     if (response.ok()) {
       self->pictures_[index].encoding = false;
+      if (std::exchange(self->pictures_[index].wanted, false)) SendSource(*attempt, index, (*encoder)->address());
       self->clock_.Encoded(*response);
       self->context_.metrics->ImageEncoded();
       if (self->request_.options.progress && !self->relay_.has_output()) {
@@ -306,6 +314,10 @@ Task<void> RequestSession::EncodePicture(std::shared_ptr<RequestSession> self,
       co_return;
     }
     spdlog::warn("request {}: encoder {} failed: {}", LogId(self->request_.id), (*encoder)->id(), Message(last));
+    if (const Status verdict = IsDeath(last) ? self->NoteDeath(*encoder->worker()) : OkStatus(); !verdict.ok()) {
+      self->Fail(*attempt, verdict);
+      co_return;
+    }
     self->pictures_[index].failed_encoders.insert((*encoder)->incarnation());
     *encoder = {};
     announced = false;
@@ -372,9 +384,12 @@ Status RequestSession::Handle(const std::shared_ptr<Attempt>& attempt, const Dec
       const internal::v1::EmbeddingFailed& failed = event.embedding_failed();
       constexpr int kMaxTries = 8;
       if (failed.picture() >= pictures_.size()) return Internal("the decoder speaks of picture {} of {}", failed.picture(), pictures_.size());
-      if (pictures_[failed.picture()].encoding) return OkStatus();  // the next source is on its way
+      if (pictures_[failed.picture()].encoding) {  // it is told again where to look once that is over
+        pictures_[failed.picture()].wanted = true;
+        return OkStatus();
+      }
       if (pictures_[failed.picture()].tries >= kMaxTries) {
-        return Unavailable("the rows of picture {} could not be had: {}", failed.picture(), failed.message());
+        return WithReason(Unavailable("the rows of picture {} could not be had: {}", failed.picture(), failed.message()), "PICTURE_UNAVAILABLE");
       }
       DecodeRequest request;
       StartPicture(attempt, failed.picture(), request.mutable_source());

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/async/io_runtime.h"
+#include "common/limits.h"
 #include "common/model_card/model_card.h"
 #include "common/rpc/channel_pool.h"
 #include "common/rpc/outgoing_queue.h"
@@ -28,6 +29,7 @@ struct SessionContext {
   WorkerPool* workers = nullptr;
   Metrics* metrics = nullptr;
   Duration worker_wait{};  // for a worker that can take a request
+  int64_t max_unsent_bytes = kMaxUnsentBytesPerStream;  // of one request, before its client counts as slow
 };
 
 // A request that was checked: all that workers are told of it.
@@ -63,6 +65,7 @@ class RequestSession final : public std::enable_shared_from_this<RequestSession>
     std::set<uint64_t> failed_encoders;  // incarnations, of this attempt
     int tries = 0;
     bool encoding = false;
+    bool wanted = false;   // the decoder has lost its source meanwhile
   };
 
   static Task<Status> Serve(std::shared_ptr<RequestSession> self);
@@ -73,11 +76,13 @@ class RequestSession final : public std::enable_shared_from_this<RequestSession>
                                                                      uint64_t decoder);
 
   void StartPicture(const std::shared_ptr<Attempt>& attempt, size_t index, internal::v1::EmbeddingSource* source);
+  static void SendSource(Attempt& attempt, size_t index, const std::string& address);
   internal::v1::StartDecode MakeStart(const WorkerHandle& worker) const;
   Status Handle(const std::shared_ptr<Attempt>& attempt, const internal::v1::DecodeEvent& event);
   Status Relay(const std::shared_ptr<Attempt>& attempt, OutputRelay::Step step);
   Status HandleAdmitted(const internal::v1::Admitted& admitted);
   Status Judge(const Attempt& attempt, Status status);  // OK: another attempt may be made
+  Status NoteDeath(const WorkerHandle& worker);         // kUnavailable (reason WORKERS_DIED) once it is one too many
   void Fail(Attempt& attempt, Status why);
   Status SendProgress(v1::Progress::Stage stage, size_t done, size_t total);
   v1::Timings Timings(const internal::v1::EngineTimings* engine) const;
@@ -96,7 +101,8 @@ class RequestSession final : public std::enable_shared_from_this<RequestSession>
   std::optional<internal::v1::ModelIdentity> identity_;  // of the first decoder that gave output
   std::optional<TimePoint> last_tokens_;
   size_t encoded_pictures_ = 0;
-  int deaths_ = 0, refusals_ = 0, migrations_ = 0;
+  std::set<uint64_t> dead_;     // incarnations that died while they worked for it
+  int refusals_ = 0, migrations_ = 0;
   bool started_ = false;
   bool cancelled_ = false;
 };

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -97,6 +98,22 @@ class WorkerHandle {
     embeddings_.erase(key);
   }
 
+  // Pictures that this router has it encode now. True for the first who wants it: the others join and cost nothing.
+  bool BeginPicture(const std::string& key) {
+    std::lock_guard lock(mutex_);
+    return ++encoding_[key] == 1;
+  }
+  void EndPicture(const std::string& key) {
+    std::lock_guard lock(mutex_);
+    const auto found = encoding_.find(key);
+    if (--found->second == 0) encoding_.erase(found);
+  }
+  // It has encoded the picture, or is at it.
+  bool HasPicture(const std::string& key) const {
+    std::lock_guard lock(mutex_);
+    return encoding_.contains(key) || embeddings_.contains(key);
+  }
+
  private:
   const internal::v1::Register registration_;
   mutable std::mutex mutex_;
@@ -105,6 +122,7 @@ class WorkerHandle {
   uint64_t next_hook_ = 1;
   std::unordered_set<uint64_t> blocks_;
   std::unordered_set<std::string> embeddings_;          // by the key's bytes
+  std::unordered_map<std::string, int> encoding_;       // likewise: by how many requests
 };
 
 // Counts a piece of work at a worker for as long as it lives.
@@ -117,12 +135,20 @@ class WorkLease {
     worker_->queued_tokens += tokens_;
     worker_->tiles += tiles_;
   }
+  // A picture at an encoder. Its tiles count once, however many requests wait for it.
+  static WorkLease OfPicture(std::shared_ptr<WorkerHandle> encoder, std::string key, int64_t tiles) {
+    const bool first = encoder->BeginPicture(key);
+    WorkLease lease(std::move(encoder), 0, 0, first ? tiles : 0);
+    lease.picture_ = std::move(key);
+    return lease;
+  }
   WorkLease(WorkLease&& other) noexcept { *this = std::move(other); }
   WorkLease& operator=(WorkLease&& other) noexcept {
     std::swap(worker_, other.worker_);
     std::swap(sequences_, other.sequences_);
     std::swap(tokens_, other.tokens_);
     std::swap(tiles_, other.tiles_);
+    std::swap(picture_, other.picture_);
     return *this;
   }
   ~WorkLease() {
@@ -130,6 +156,7 @@ class WorkLease {
     FirstTokenSeen();
     worker_->sequences -= sequences_;
     worker_->tiles -= tiles_;
+    if (!picture_.empty()) worker_->EndPicture(picture_);
   }
   void FirstTokenSeen() {
     worker_->queued_tokens -= tokens_;
@@ -142,6 +169,7 @@ class WorkLease {
  private:
   std::shared_ptr<WorkerHandle> worker_;
   int64_t sequences_ = 0, tokens_ = 0, tiles_ = 0;
+  std::string picture_;  // its key; empty: no picture
 };
 
 }  // namespace triptych::router

@@ -74,29 +74,30 @@ WorkLease WorkerPool::PickDecoder(const DecoderWish& wish) {
   return {handles[*picked], wish.sequences, uncached, 0};
 }
 
+// The lock is held until the lease counts, so that pictures of one moment see each other.
 WorkLease WorkerPool::PickEncoder(const std::string& card_digest, const std::string& key, int32_t tiles, const std::set<uint64_t>& excluded) {
   std::vector<std::pair<uint64_t, std::shared_ptr<WorkerHandle>>> ranked;
   int64_t total = tiles;
-  {
-    std::lock_guard lock(mutex_);
-    for (const auto& [id, entry] : workers_) {
-      if (!IsReady(entry, WORKER_ROLE_ENCODER) || entry.worker.registration().model().card_digest() != card_digest ||
-          excluded.contains(entry.handle->incarnation())) {
-        continue;
-      }
-      const std::string text = key + id;
-      ranked.emplace_back(XXH3_64bits(text.data(), text.size()), entry.handle);
-      total += entry.handle->tiles;
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, entry] : workers_) {
+    if (!IsReady(entry, WORKER_ROLE_ENCODER) || entry.worker.registration().model().card_digest() != card_digest ||
+        excluded.contains(entry.handle->incarnation())) {
+      continue;
     }
+    const std::string text = key + id;
+    ranked.emplace_back(XXH3_64bits(text.data(), text.size()), entry.handle);
+    total += entry.handle->tiles;
   }
   if (ranked.empty()) return {};
   std::ranges::sort(ranked, std::greater<>(), [](const auto& entry) { return entry.first; });
+  const auto has_picture = [&](const auto& entry) { return entry.second->HasPicture(key); };
   const auto count = static_cast<int64_t>(ranked.size());
   const int64_t bound = (5 * total + 4 * count - 1) / (4 * count);  // 1.25 times the mean, rounded up
-  for (const auto& [score, handle] : ranked) {
-    if (handle->tiles == 0 || handle->tiles + tiles <= bound) return {handle, 0, 0, tiles};
-  }
-  return {ranked.front().second, 0, 0, tiles};
+  const auto has_room = [&](const auto& entry) { return entry.second->tiles == 0 || entry.second->tiles + tiles <= bound; };
+  auto chosen = std::ranges::find_if(ranked, has_picture);
+  if (chosen == ranked.end()) chosen = std::ranges::find_if(ranked, has_room);
+  if (chosen == ranked.end()) chosen = std::ranges::min_element(ranked, {}, [](const auto& entry) { return entry.second->tiles.load(); });
+  return WorkLease::OfPicture(chosen->second, key, tiles);
 }
 
 std::pair<int, int> WorkerPool::CountReady(const std::string& model) const {

@@ -41,7 +41,8 @@ class WorkerPool {
     std::set<uint64_t> excluded;   // incarnations
   };
   WorkLease PickDecoder(const DecoderWish& wish);
-  // Rendezvous hash with bounded load: the same picture finds the same encoder, unless that one has more than its share of tiles.
+  // Where the picture is, or is being encoded already. Else by rendezvous hash with bounded load: the same picture finds the same encoder,
+  // unless that one has more than its share of tiles.
   // Thaler and Ravishankar 1998; Mirrokni et al., arXiv 1608.01350.
   WorkLease PickEncoder(const std::string& card_digest, const std::string& key, int32_t tiles, const std::set<uint64_t>& excluded);
 

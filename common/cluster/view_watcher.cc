@@ -52,6 +52,7 @@ struct ViewWatcher::State {
   std::map<std::string, TimePoint> carried_over;  // workers that the new coordinator has not named yet
   bool heard = false;
   bool stopped = false;
+  std::promise<void> ended;  // set by Run, which is then over
 };
 
 ViewWatcher::ViewWatcher(IoRuntime* runtime, ChannelPool* channels, std::string coordinator, std::string name, OnChange on_change)
@@ -59,18 +60,19 @@ ViewWatcher::ViewWatcher(IoRuntime* runtime, ChannelPool* channels, std::string 
 
 ViewWatcher::~ViewWatcher() { Stop(); }
 
-void ViewWatcher::Start() { IoRuntime::Spawn(state_->strand, State::Run(state_)); }
+void ViewWatcher::Start() {
+  started_ = true;
+  IoRuntime::Spawn(state_->strand, State::Run(state_));
+}
 
 void ViewWatcher::Stop() {
-  if (stopped_.exchange(true)) return;
-  std::promise<void> done;
-  asio::post(state_->strand, [&done, state = state_] {
+  if (stopped_.exchange(true) || !started_) return;
+  asio::post(state_->strand, [state = state_] {
     state->stopped = true;
     state->wake.cancel();
     if (state->reader) state->reader->Cancel();
-    done.set_value();
   });
-  done.get_future().wait();
+  state_->ended.get_future().wait();
 }
 
 Task<void> ViewWatcher::State::Run(std::shared_ptr<State> self) {
@@ -88,6 +90,7 @@ Task<void> ViewWatcher::State::Run(std::shared_ptr<State> self) {
     co_await self->wake.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     pause = std::min<Duration>(2 * pause, kLongestPause);
   }
+  self->ended.set_value();
 }
 
 Task<Status> ViewWatcher::State::RunStream(std::shared_ptr<State> self) {

@@ -21,7 +21,7 @@ struct ClusterView {
 
 // Keeps the latest cluster view. A coordinator that is away leaves the view as it is; one that comes back under a new incarnation knows
 // nobody at first, so workers that it does not name yet are kept for `kGrace`. `on_change` runs on the watcher's strand and must not
-// block. Start, Stop (idempotent; no callback after it).
+// block. Start, Stop (idempotent; its stream is over then, and no callback comes after it; before the runtime's Stop).
 class ViewWatcher {
  public:
   static constexpr std::chrono::seconds kGrace{6};
@@ -35,6 +35,7 @@ class ViewWatcher {
  private:
   struct State;
   std::shared_ptr<State> state_;
+  bool started_ = false;
   std::atomic<bool> stopped_{false};
 };
 

@@ -51,6 +51,7 @@ struct WorkerLink::State : std::enable_shared_from_this<State> {
   bool report_now = false;
   bool beating = false;
   bool stopped = false;
+  std::promise<void> ended;  // set by Run, which is then over
   bool joined = false;  // this stream has had an answer
   std::minstd_rand random{std::random_device{}()};
 };
@@ -60,7 +61,10 @@ WorkerLink::WorkerLink(IoRuntime* runtime, ChannelPool* channels, std::string co
 
 WorkerLink::~WorkerLink() { Stop(); }
 
-void WorkerLink::Start() { IoRuntime::Spawn(state_->strand, State::Run(state_)); }
+void WorkerLink::Start() {
+  started_ = true;
+  IoRuntime::Spawn(state_->strand, State::Run(state_));
+}
 
 void WorkerLink::ReportNow() {
   asio::post(state_->strand, [state = state_] {
@@ -70,15 +74,13 @@ void WorkerLink::ReportNow() {
 }
 
 void WorkerLink::Stop() {
-  if (stopped_.exchange(true)) return;
-  std::promise<void> done;
-  asio::post(state_->strand, [&done, state = state_] {
+  if (stopped_.exchange(true) || !started_) return;
+  asio::post(state_->strand, [state = state_] {
     state->stopped = true;
     state->wake.cancel();
     if (state->stream) state->stream->Cancel();
-    done.set_value();
   });
-  done.get_future().wait();
+  state_->ended.get_future().wait();
 }
 
 Task<void> WorkerLink::State::Pause(std::shared_ptr<State> self, Duration time) {
@@ -103,6 +105,7 @@ Task<void> WorkerLink::State::Run(std::shared_ptr<State> self) {
     co_await std::move(wait);
     pause = std::min<Duration>(2 * pause, kLongestPause);
   }
+  self->ended.set_value();
 }
 
 Task<Status> WorkerLink::State::RunStream(std::shared_ptr<State> self) {

@@ -13,7 +13,8 @@
 namespace triptych {
 
 // A worker's stream to the coordinator: registers, sends heartbeats, hands commands on, and comes back with jittered pauses after every
-// break. Callbacks run on the link's strand and must not block. Start, Stop (idempotent; no callback after it).
+// break. Callbacks run on the link's strand and must not block. Start, Stop (idempotent; its stream is over then, and no callback comes after
+// it; before the runtime's Stop).
 class WorkerLink {
  public:
   struct Callbacks {
@@ -31,6 +32,7 @@ class WorkerLink {
  private:
   struct State;
   std::shared_ptr<State> state_;
+  bool started_ = false;
   std::atomic<bool> stopped_{false};
 };
 

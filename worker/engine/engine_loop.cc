@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "common/check.h"
+#include "common/status_reason.h"
 #include "worker/engine/scheduler.h"
 
 namespace triptych::engine {
@@ -122,7 +123,7 @@ Status EngineLoop::Submit(std::unique_ptr<Request> request, std::shared_ptr<Requ
   });
   if (posted) return OkStatus();
   --stats_.accepted;
-  return Unavailable("the engine has stopped");
+  return WithReason(Unavailable("the engine has stopped"), "ENGINE_STOPPED");
 }
 
 void EngineLoop::Cancel(RequestId id) {

@@ -53,8 +53,8 @@ class EngineLoop {
   Status Start();
   void Stop();
 
-  // Any thread. kResourceExhausted when the mailbox or the waiting line is full, kInvalidArgument when it can never fit. After an OK,
-  // the sink hears of it until it ends.
+  // Any thread. kResourceExhausted when the mailbox or the waiting line is full, kInvalidArgument when it can never fit, kUnavailable (reason
+  // ENGINE_STOPPED) once it has stopped or its group failed. After an OK, the sink hears of it until it ends.
   Status Submit(std::unique_ptr<Request> request, std::shared_ptr<RequestSink> sink);
   void Cancel(RequestId id);                              // blocks are free within two steps
   void StopSequence(RequestId id, int32_t sequence);      // a stop string was found in its text

@@ -5,6 +5,8 @@
 #include <span>
 #include <utility>
 
+#include "common/status_reason.h"
+
 namespace triptych::worker {
 namespace {
 
@@ -12,7 +14,7 @@ using internal::v1::StartDecode;
 
 Status CheckMeantForUs(const StartDecode& start, const DecoderTraits& traits) {
   if (start.incarnation() != traits.incarnation) {
-    return Unavailable("the request is meant for another incarnation of this worker");
+    return WithReason(Unavailable("the request is meant for another incarnation of this worker"), "OTHER_INCARNATION");
   }
   const auto& wanted = start.identity();
   const auto& own = traits.identity;

@@ -5,6 +5,7 @@
 
 #include "common/hash/sha256.h"
 #include "common/log/log.h"
+#include "common/rpc/parsed.h"
 #include "common/status_reason.h"
 #include "router/tenant.h"
 
@@ -16,7 +17,37 @@ uint64_t Draw() {
   return random();
 }
 
+Status Malformed() {
+  return WithReason(InvalidArgument("the request is malformed: it does not parse, or one of its strings is not UTF-8"), "MALFORMED");
+}
+
+// Handlers of calls that end with an error alone.
+Task<Status> RefuseGenerate(std::shared_ptr<RequestSession::Stream>, v1::GenerateRequest) { co_return Malformed(); }
+Task<StatusOr<v1::CountTokensResponse>> RefuseCount(CallInfo, v1::CountTokensRequest) { co_return Malformed(); }
+Task<Status> RefuseCompose(std::shared_ptr<ServerStream<v1::ComposeRequest, v1::ComposeEvent>>, v1::ComposeRequest) {
+  co_return WithReason(Unimplemented("this server composes no articles"), "COMPOSE");
+}
+
 }  // namespace
+
+InferenceService::InferenceService(
+    IoRuntime* runtime, const RouterConfig* config, const ModelCatalog* models, ImageStore* images, const SessionContext* context)
+    : runtime_(*runtime), config_(*config), models_(*models), images_(*images), context_(*context) {
+  // By the methods' order in the proto. Requests with strings are taken even where they do not parse.
+  constexpr int kGenerate = 0, kCountTokens = 3;
+  using GenerateHandler = grpc::internal::CallbackServerStreamingHandler<Parsed<v1::GenerateRequest>, v1::GenerateEvent>;
+  MarkMethodCallback(kGenerate, new GenerateHandler([this](grpc::CallbackServerContext* context, const Parsed<v1::GenerateRequest>* request) {
+    if (request->well_formed) return Generate(context, &request->message);
+    context_.metrics->RequestRefused(StatusCode::kInvalidArgument);
+    return ServeWriter<v1::GenerateRequest, v1::GenerateEvent>(runtime_, context, &request->message, RefuseGenerate);
+  }));
+  using CountHandler = grpc::internal::CallbackUnaryHandler<Parsed<v1::CountTokensRequest>, v1::CountTokensResponse>;
+  MarkMethodCallback(kCountTokens, new CountHandler([this](grpc::CallbackServerContext* context, const Parsed<v1::CountTokensRequest>* request,
+                                                           v1::CountTokensResponse* response) {
+    if (request->well_formed) return CountTokens(context, &request->message, response);
+    return ServeUnary<v1::CountTokensRequest, v1::CountTokensResponse>(runtime_, context, &request->message, response, RefuseCount);
+  }));
+}
 
 StatusOr<ModelCatalog> ModelCatalog::Load(const std::vector<ModelEntry>& entries) {
   ModelCatalog catalog;
@@ -80,6 +111,10 @@ Task<Status> InferenceService::RunGenerate(InferenceService* self, std::shared_p
   }
   --self->open_requests_;
   co_return status;
+}
+
+grpc::ServerWriteReactor<v1::ComposeEvent>* InferenceService::Compose(grpc::CallbackServerContext* context, const v1::ComposeRequest* request) {
+  return ServeWriter<v1::ComposeRequest, v1::ComposeEvent>(runtime_, context, request, RefuseCompose);
 }
 
 grpc::ServerReadReactor<v1::UploadImageRequest>* InferenceService::UploadImage(grpc::CallbackServerContext* context, v1::UploadImageResponse* response) {

@@ -33,13 +33,13 @@ class ModelCatalog {
 // The public API. All arguments outlive it.
 class InferenceService final : public v1::Inference::CallbackService {
  public:
-  InferenceService(IoRuntime* runtime, const RouterConfig* config, const ModelCatalog* models, ImageStore* images, const SessionContext* context)
-      : runtime_(*runtime), config_(*config), models_(*models), images_(*images), context_(*context) {}
+  InferenceService(IoRuntime* runtime, const RouterConfig* config, const ModelCatalog* models, ImageStore* images, const SessionContext* context);
 
   void Drain() { draining_ = true; }  // refuses new requests
   int64_t open_requests() const { return open_requests_; }
 
   grpc::ServerWriteReactor<v1::GenerateEvent>* Generate(grpc::CallbackServerContext* context, const v1::GenerateRequest* request) override;
+  grpc::ServerWriteReactor<v1::ComposeEvent>* Compose(grpc::CallbackServerContext* context, const v1::ComposeRequest* request) override;
   grpc::ServerReadReactor<v1::UploadImageRequest>* UploadImage(grpc::CallbackServerContext* context, v1::UploadImageResponse* response) override;
   grpc::ServerUnaryReactor* CountTokens(grpc::CallbackServerContext* context,
                                         const v1::CountTokensRequest* request,

@@ -7,7 +7,7 @@ namespace {
 class CancelTest : public ClusterTest {
  protected:
   static void AwaitFree(const LocalDecoder& decoder) {
-    AwaitTrue("the engine is free", [&] { return decoder.stats().live == 0 && decoder.stats().used_blocks == 0; });
+    AwaitTrue("the engine is free", [&] { return decoder.at_rest(); });
   }
 };
 

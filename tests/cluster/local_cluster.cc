@@ -46,13 +46,6 @@ bool IsReady(const ClusterView& view, const WorkerShell& worker) {
          found->second.state() == internal::v1::WORKER_STATE_READY;
 }
 
-void ExpectAccounted(const engine::EngineStats& stats) {
-  AwaitTrue("an engine comes to rest", [&] { return stats.live == 0 && stats.used_blocks == 0; });
-  EXPECT_EQ(stats.accepted, stats.completed + stats.failed + stats.cancelled);
-  EXPECT_EQ(stats.running, 0);
-  EXPECT_EQ(stats.waiting, 0);
-}
-
 }  // namespace
 
 LocalCluster::LocalCluster(Options options)
@@ -202,7 +195,7 @@ void LocalCluster::ExpectNothingLeft() {
   const auto requests = [this](const char* outcome) { return Metric(fmt::format("triptych_router_requests_total{{outcome=\"{}\"}}", outcome)); };
   AwaitTrue("the router comes to rest", [this] { return Metric("triptych_router_live_requests") == 0 && service_.open_requests() == 0; });
   EXPECT_EQ(requests("accepted"), requests("completed") + requests("failed") + requests("cancelled"));
-  for (const auto& decoder : decoders_) ExpectAccounted(decoder->stats());
+  for (const auto& decoder : decoders_) AwaitTrue("an engine comes to rest", [&] { return decoder->at_rest(); });
   std::lock_guard lock(mutex_);
   for (const auto& weak : handles_) {
     AwaitTrue("leases end", [&] {

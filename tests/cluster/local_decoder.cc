@@ -72,6 +72,12 @@ void LocalDecoder::FailGroup() {
   Release();
 }
 
+// The gauges alone do not do: a request is accepted before the engine thread takes it in.
+bool LocalDecoder::at_rest() const {
+  const engine::EngineStats& now = stats();
+  return now.accepted == now.completed + now.failed + now.cancelled && now.live == 0 && now.running == 0 && now.waiting == 0 && now.used_blocks == 0;
+}
+
 void LocalDecoder::Stop() {
   shell_.Stop();
   Release();

@@ -30,6 +30,7 @@ class LocalDecoder {
 
   const WorkerShell& shell() const { return shell_; }
   const engine::EngineStats& stats() const { return engine_.stats(); }
+  bool at_rest() const;  // accepted = completed + failed + cancelled, and nothing is held
   Status health() const { return engine_.health(); }
   bool next_fetch_fails() const { return fetcher_.fails(); }
   int64_t open_streams() const { return service_.open_streams(); }

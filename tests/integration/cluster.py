@@ -138,7 +138,7 @@ class ManualCluster(Client):
 
     def __init__(self, bin_dir, api, model, folder, tensor_parallel, num_processes, **decoder_keys):
         self.bin_dir, self.folder = bin_dir, folder
-        self.processes = {}
+        self.processes, self.commands = {}, {}
         try:
             coordinator = self._start("triptych-coordinator", "coordinator", {"listen": "127.0.0.1:0"})["grpc"]
             self.coordinator_address = coordinator
@@ -151,28 +151,35 @@ class ManualCluster(Client):
             ports = self._start("triptych-router", "router", {"listen": "127.0.0.1:0", "http_listen": "127.0.0.1:0", "coordinator": coordinator,
                                                               "models": f"[{{name: tiny, path: {model}}}]"})
             super().__init__(api, ports["grpc"], ports["metrics"])
-            wait_until(self._ready, 60, "a ready encoder and a ready decoder")
+            wait_until(self.ready, 60, "a ready encoder and a ready decoder")
         except BaseException:
             self._kill()
             raise
 
     def _start(self, binary, name, keys):
-        config, ports = self.folder / f"{name}.yaml", self.folder / f"{name}.ports"
+        config = self.folder / f"{name}.yaml"
         config.write_text("".join(f"{k}: {v}\n" for k, v in ({"metrics_listen": "127.0.0.1:0"} | keys).items()))
-        with open(self.folder / f"{name}.log", "w") as log:
-            process = subprocess.Popen([str(self.bin_dir / binary), "--config", str(config), "--port-file", str(ports)], stderr=log)
-        self.processes[name] = process
+        self.commands[name] = [str(self.bin_dir / binary), "--config", str(config), "--port-file", str(self.folder / f"{name}.ports")]
+        self.restart(name)
+        wait_until(lambda: self._running(name) and self._ports(name).exists(), 60, f"the ports of {name}")
+        return read_ports(self._ports(name))
 
-        def announced():
-            assert process.poll() is None, f"{name} ended:\n" + (self.folder / f"{name}.log").read_text()
-            return ports.exists()
+    def restart(self, name):
+        """A process that has ended, with its configuration."""
+        self._ports(name).unlink(missing_ok=True)
+        with open(self.folder / f"{name}.log", "a") as log:
+            self.processes[name] = subprocess.Popen(self.commands[name], stderr=log)
 
-        wait_until(announced, 60, f"the ports of {name}")
-        return read_ports(ports)
+    def _ports(self, name):
+        return self.folder / f"{name}.ports"
 
-    def _ready(self):
-        for name, process in self.processes.items():
-            assert process.poll() is None, f"{name} ended:\n" + (self.folder / f"{name}.log").read_text()
+    def _running(self, name):
+        assert self.processes[name].poll() is None, f"{name} ended:\n" + (self.folder / f"{name}.log").read_text()
+        return True
+
+    def ready(self):
+        for name in self.processes:
+            self._running(name)
         models = self.stub.ListModels(self.api.ListModelsRequest(), timeout=10).models
         return models and models[0].ready_encoders == 1 and models[0].ready_decoders == 1
 

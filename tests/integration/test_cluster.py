@@ -146,6 +146,7 @@ def bad_requests():
     yield "no picture at all", lambda a: dict(prompt=image_prompt(a, b"hello, world, I am a text")), C.INVALID_ARGUMENT, "image"
     yield "30000 x 30000", lambda a: dict(prompt=image_prompt(a, bomb)), C.INVALID_ARGUMENT, "30000"
     yield "corrupt inside", lambda a: dict(prompt=image_prompt(a, good[:45] + bytes([good[45] ^ 0x5a, good[46] ^ 0x33]) + good[47:])), C.INVALID_ARGUMENT, "image"
+    yield "picture by url", lambda a: dict(prompt=a.Prompt(raw=a.RawPrompt(parts=[a.Part(image=a.Image(url="https://example.com/a.png"))]))), C.INVALID_ARGUMENT, "url"
     yield "unknown model", lambda a: dict(model="nobody", prompt=text_prompt(a, "x")), C.NOT_FOUND, "nobody"
     yield "unknown digest", lambda a: dict(prompt=a.Prompt(raw=a.RawPrompt(parts=[a.Part(image=a.Image(sha256="0" * 64))]))), C.NOT_FOUND, "sha256"
     yield "beyond the context", lambda a: dict(prompt=text_prompt(a, "x y " * 20000)), C.INVALID_ARGUMENT, "4096"
@@ -165,6 +166,23 @@ def test_bad_input_is_refused_by_name_and_harms_nobody(shared_cluster, api, make
     assert word in error.value.details()
     assert shared_cluster.generate(text_prompt(api, "still here"), stopping=api.Stopping(max_new_tokens=2)).finished
     assert shared_cluster.processes() == pids
+
+
+@pytest.mark.parametrize("data", [b"\xff\xff\xff", b"\x0a\x02\xff\xfe"], ids=["no message", "a name that is not UTF-8"])
+def test_malformed_requests_are_refused_with_a_word(shared_cluster, api, data):
+    for method in ("unary_stream", "unary_unary"):
+        path = "/triptych.v1.Inference/" + ("Generate" if method == "unary_stream" else "CountTokens")
+        with pytest.raises(grpc.RpcError) as error:
+            reply = getattr(shared_cluster.channel, method)(path, request_serializer=bytes)(data, timeout=20)
+            list(reply)
+        assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+        assert "malformed" in error.value.details() and "UTF-8" in error.value.details()
+
+
+def test_composing_is_not_there_yet(shared_cluster, api):
+    with pytest.raises(grpc.RpcError) as error:
+        list(shared_cluster.stub.Compose(api.ComposeRequest(instruction="A day at the farm"), timeout=20))
+    assert error.value.code() == grpc.StatusCode.UNIMPLEMENTED and "composes no articles" in error.value.details()
 
 
 def test_choices_constrain_the_answer(shared_cluster, api):

@@ -11,7 +11,7 @@ import grpc
 import pytest
 from PIL import Image
 
-from cluster import Answer, Cluster, alive, read_ports, wait_until
+from cluster import Answer, Cluster, ManualCluster, alive, read_ports, wait_until
 
 
 def kill(cluster, prefix):
@@ -72,6 +72,37 @@ def test_a_decoder_dies_in_the_middle_of_streams(start_cluster, api, tiny):
     assert cluster.metric("triptych_router_migrations_total") >= 1
     wait_until(lambda: both_decoders_ready(cluster), 30, "the dead decoder's return")
     assert [a.outcome() for a in run_all(cluster, calls)] == undisturbed
+
+
+def test_a_frozen_decoder_loses_its_streams_and_comes_back_as_another(start_cluster, api, tiny):
+    cluster = start_cluster(tiny.folder, "--decoders", "2", "--kv-blocks", "1200")
+    calls = requests(api, tiny)
+    undisturbed = [a.outcome() for a in run_all(cluster, calls)]
+    incarnations = {w["id"]: w["incarnation"] for w in cluster.status()["workers"]}
+    pid = cluster.pids("decoder-0")["decoder-0"]
+    disturbed = run_all(cluster, calls, After(100, lambda: os.kill(pid, signal.SIGSTOP)))
+    assert [a.outcome() for a in disturbed] == undisturbed
+    os.kill(pid, signal.SIGCONT)  # it has missed its lease: what it still says counts for nothing
+    wait_until(lambda: both_decoders_ready(cluster), 30, "the frozen decoder's return")
+    assert {w["id"]: w["incarnation"] for w in cluster.status()["workers"]}["decoder-0"] != incarnations["decoder-0"]
+    assert [a.outcome() for a in run_all(cluster, calls)] == undisturbed
+
+
+def test_a_part_of_a_shard_group_dies_and_the_group_forms_again(bin_dir, api, tiny, tmp_path):
+    cluster = ManualCluster(bin_dir, api, tiny.folder, tmp_path, tensor_parallel=2, num_processes=2)
+    try:
+        case = tiny.case(has_images=True)
+        fields = dict(stopping=api.Stopping(max_new_tokens=24, ignore_eos=True))
+        undisturbed = cluster.generate(case.prompt(api), **fields).outcome()
+        cluster.processes["decoder-part-1"].kill()
+        assert cluster.processes["decoder-part-0"].wait(20) == 1  # it does not wait in a collective
+        assert "follower" in (tmp_path / "decoder-part-0.log").read_text()
+        for part in ("decoder-part-0", "decoder-part-1"):
+            cluster.restart(part)
+        wait_until(cluster.ready, 60, "the group's second forming")
+        assert cluster.generate(case.prompt(api), **fields).outcome() == undisturbed
+    finally:
+        cluster.stop()
 
 
 def test_the_coordinator_dies_under_traffic(start_cluster, api, tiny):

@@ -37,6 +37,8 @@ inline constexpr int kMaxStreamsPerConnection = 100;
 inline constexpr std::chrono::milliseconds kKeepalivePing{1000};
 inline constexpr std::chrono::milliseconds kKeepaliveAck{1000};
 inline constexpr std::chrono::milliseconds kKeepaliveServerMinimum{500};
+inline constexpr std::chrono::milliseconds kClientKeepalivePing{20'000};   // of clients' connections, and only while they have calls
+inline constexpr std::chrono::milliseconds kClientKeepaliveAck{20'000};
 inline constexpr std::chrono::milliseconds kLeaseTtl{2000};     // renewed at half of what is left, jittered
 inline constexpr std::chrono::milliseconds kCollectiveStall{2000};
 inline constexpr std::chrono::milliseconds kStepStall{5000};

@@ -38,7 +38,8 @@ Status Run(const RouterConfig& config, SignalWaiter& signals, const std::functio
   InferenceService service(&runtime, &config, &models, &images, &context);
   RpcServer server({.listen = config.listen,
                     .max_message_bytes = kMaxGrpcMessageBytes,
-                    .max_streams_per_connection = kMaxStreamsPerConnection});
+                    .max_streams_per_connection = kMaxStreamsPerConnection,
+                    .for_clients = true});
   server.AddService(&service);
   std::atomic<bool> draining{false};
   const HttpExposer::Probes probes{.alive = [] { return OkStatus(); },

@@ -11,7 +11,7 @@
 
 namespace triptych {
 
-// A gRPC server as all our processes run it: internal keepalive, message cap, stream cap, grpc.health.v1, reflection.
+// A gRPC server as all our processes run it: keepalive, message cap, stream cap, grpc.health.v1, reflection.
 // Start, SetServing, Drain (no new calls: GOAWAY), Stop; Stop is idempotent and from any state.
 class RpcServer {
  public:
@@ -20,6 +20,9 @@ class RpcServer {
     int max_message_bytes;           // both directions, after decompression
     int max_streams_per_connection;
     bool reflection = true;
+    // Clients may be far away, and some do not answer pings while they have no call (those whose library reads only then): they are pinged
+    // seldom, and never while idle. Our own processes notice a dead peer within two seconds.
+    bool for_clients = false;
   };
   explicit RpcServer(Options options);
   ~RpcServer();

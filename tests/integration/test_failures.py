@@ -82,7 +82,8 @@ def test_a_frozen_decoder_loses_its_streams_and_comes_back_as_another(start_clus
     pid = cluster.pids("decoder-0")["decoder-0"]
     disturbed = run_all(cluster, calls, After(100, lambda: os.kill(pid, signal.SIGSTOP)))
     assert [a.outcome() for a in disturbed] == undisturbed
-    os.kill(pid, signal.SIGCONT)  # it has missed its lease: what it still says counts for nothing
+    wait_until(lambda: "decoder-0" not in {w["id"] for w in cluster.status()["workers"]}, 20, "the end of its lease")
+    os.kill(pid, signal.SIGCONT)  # what it still says counts for nothing
     wait_until(lambda: both_decoders_ready(cluster), 30, "the frozen decoder's return")
     assert {w["id"]: w["incarnation"] for w in cluster.status()["workers"]}["decoder-0"] != incarnations["decoder-0"]
     assert [a.outcome() for a in run_all(cluster, calls)] == undisturbed
@@ -95,7 +96,7 @@ def test_a_part_of_a_shard_group_dies_and_the_group_forms_again(bin_dir, api, ti
         fields = dict(stopping=api.Stopping(max_new_tokens=24, ignore_eos=True))
         undisturbed = cluster.generate(case.prompt(api), **fields).outcome()
         cluster.processes["decoder-part-1"].kill()
-        assert cluster.processes["decoder-part-0"].wait(20) == 1  # it does not wait in a collective
+        assert cluster.processes["decoder-part-0"].wait(20) == 1  # it does not wait in a collective, and this idle client keeps its connection
         assert "follower" in (tmp_path / "decoder-part-0.log").read_text()
         for part in ("decoder-part-0", "decoder-part-1"):
             cluster.restart(part)

@@ -2,7 +2,9 @@
 
 #include <cstdio>
 #include <exception>
+#include <mutex>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -14,9 +16,27 @@
 
 namespace triptych {
 
-IoRuntime::IoRuntime(int num_threads) : pool_(num_threads) { TRIPTYCH_CHECK(num_threads > 0); }
+class IoRuntime::Pool final : public asio::thread_pool {
+ public:
+  // Kept where leak checkers see that it is meant.
+  static Pool& Make(int num_threads) {
+    static auto* const mutex = new std::mutex;
+    static auto* const all = new std::vector<Pool*>;
+    const std::lock_guard lock(*mutex);
+    return *all->emplace_back(new Pool(num_threads));
+  }
+  void DropWaiting() { shutdown(); }
 
-IoRuntime::~IoRuntime() { Stop(); }
+ private:
+  explicit Pool(int num_threads) : asio::thread_pool(num_threads) {}
+};
+
+IoRuntime::IoRuntime(int num_threads) : pool_(Pool::Make(num_threads)) { TRIPTYCH_CHECK(num_threads > 0); }
+
+IoRuntime::~IoRuntime() {
+  Stop();
+  pool_.DropWaiting();
+}
 
 asio::any_io_executor IoRuntime::executor() { return pool_.get_executor(); }
 

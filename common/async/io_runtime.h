@@ -10,7 +10,8 @@
 namespace triptych {
 
 // The threads on which sessions and tables run, each on its own strand. Nothing on them may block.
-// Legal order: construct, use, Stop (idempotent; also by the destructor). Stop waits for running handlers, not for timers.
+// Legal order: construct, use, Stop (idempotent; also by the destructor). Stop waits for running handlers, not for timers. The destructor drops
+// what still waits. Strands stay valid for ever: a callback of gRPC may let go of one when all else is over.
 class IoRuntime {
  public:
   explicit IoRuntime(int num_threads);
@@ -25,7 +26,8 @@ class IoRuntime {
   void Stop();
 
  private:
-  asio::thread_pool pool_;
+  class Pool;
+  Pool& pool_;  // never freed
 };
 
 // Completes at `when`. The awaiting coroutine's cancellation ends it early (returns false).

@@ -1,12 +1,14 @@
 #include "common/rpc/channel_pool.h"
 
 #include "common/limits.h"
+#include "common/rpc/callback_threads.h"
 #include "fmt/format.h"
 
 namespace triptych {
 namespace {
 
 std::shared_ptr<grpc::Channel> Connect(const std::string& address) {
+  KeepCallbackThreads();
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(kKeepalivePing.count()));
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, static_cast<int>(kKeepaliveAck.count()));

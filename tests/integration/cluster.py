@@ -141,7 +141,6 @@ class ManualCluster(Client):
         self.processes, self.commands = {}, {}
         try:
             coordinator = self._start("triptych-coordinator", "coordinator", {"listen": "127.0.0.1:0"})["grpc"]
-            self.coordinator_address = coordinator
             worker = {"coordinator": coordinator, "listen": "127.0.0.1:0", "model": str(model), "model_name": "tiny"}
             self._start("triptych-worker", "encoder", worker | {"name": "encoder", "roles": "[encoder]"})
             ranks = tensor_parallel // num_processes

@@ -237,7 +237,8 @@ def test_a_stopping_router_finishes_its_streams_and_refuses_new_ones(start_clust
     cluster = start_cluster(tiny.folder)
     call = cluster.stub.Generate(api.GenerateRequest(prompt=text_prompt(api, "go on"), stopping=api.Stopping(max_new_tokens=600, ignore_eos=True)))
     ids = []
-    os.kill(cluster.pids("router")["router"], signal.SIGTERM) if next(call) else None
+    next(call)  # it has begun
+    os.kill(cluster.pids("router")["router"], signal.SIGTERM)
     refused = False
     for event in call:
         if event.WhichOneof("event") == "delta":

@@ -56,7 +56,7 @@ def test_ten_thousand_requests_leave_nothing_behind(start_cluster, api, tiny):
         assert now["threads"] <= before[name]["threads"] + 4, (name, before[name], now)
         assert now["rss"] <= before[name]["rss"] + (8 << 20), (name, before[name], now)
     assert worker_metric(cluster, "triptych_worker_kv_blocks", state="used") == 0
-    for prefix, live in (("triptych_router", "triptych_router_live_requests"), ("triptych_worker", "triptych_worker_live_requests")):
+    for prefix in ("triptych_router", "triptych_worker"):
         total = {o: worker_metric(cluster, f"{prefix}_requests_total", outcome=o) + cluster.metric(f"{prefix}_requests_total", outcome=o)
                  for o in ("accepted", "completed", "failed", "cancelled")}
         assert total["accepted"] == REQUESTS and total["failed"] == 0

@@ -7,6 +7,22 @@ nccl_version=2.28.9
 # One line of progress on stderr, with the seconds since the script began.
 step() { printf '[%4ds] %s\n' "$SECONDS" "$*" >&2; }
 
+# Of ninja's lines, one every half minute and the last; from a failure on, all.
+sparse_progress() {
+  local line last= failed=no shown=$SECONDS
+  while IFS= read -r line; do
+    last=$line
+    case $line in FAILED* | *error:* | *"error "*) failed=yes ;; esac
+    if [ $failed = yes ]; then
+      printf '%s\n' "$line"
+    elif [ $((SECONDS - shown)) -ge 30 ]; then
+      shown=$SECONDS
+      printf '%.100s\n' "$line"
+    fi
+  done
+  [ $failed = yes ] || printf '%.100s\n' "$last"
+}
+
 # build PRESET TARGET...: configures when needed and builds, with ninja's own progress on a terminal, one line every half minute elsewhere.
 build() {
   local preset=$1
@@ -20,8 +36,6 @@ build() {
   if [ -t 2 ]; then
     ninja -C "$folder" "$@" >&2
   else
-    NINJA_STATUS='[%f/%t] ' ninja -C "$folder" "$@" | awk '
-      { last = $0 } /^FAILED|error:|error / { failed = 1 } failed { print; next }
-      systime() - shown >= 30 { shown = systime(); print substr($0, 1, 100); fflush() } END { if (!failed) print substr(last, 1, 100) }' >&2
+    NINJA_STATUS='[%f/%t] ' ninja -C "$folder" "$@" | sparse_progress >&2
   fi
 }

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "common/status.h"
-#include "worker/model/layers/tp_linear.h"
+#include "worker/model/layers/range.h"
 
 namespace triptych::model::layers {
 
@@ -18,7 +18,7 @@ struct HeadSplit {
 
   // Stored rows of a fused projection packed [kv heads, group + 2, d] (queries, key, value) that
   // this rank holds; put together they are packed alike.
-  std::vector<RowRange> qkv_rows;
+  std::vector<Range> qkv_rows;
 };
 
 // kFailedPrecondition when the heads do not divide over `size` ranks.

@@ -24,21 +24,21 @@ TEST(SplitHeadsTest, OneRankHasAll) {
   const HeadSplit split = Split(8, 2, 0, 1);
   EXPECT_EQ(split.kv_heads, 2);
   EXPECT_EQ(split.group, 4);
-  EXPECT_THAT(split.qkv_rows, ElementsAre(RowRange{0, 120}));
+  EXPECT_THAT(split.qkv_rows, ElementsAre(Range{0, 120}));
 }
 
 TEST(SplitHeadsTest, KvHeadsGoWithTheirQueries) {
   const HeadSplit split = Split(8, 4, 1, 2);
   EXPECT_EQ(split.kv_heads, 2);
   EXPECT_EQ(split.group, 2);
-  EXPECT_THAT(split.qkv_rows, ElementsAre(RowRange{80, 160}));
+  EXPECT_THAT(split.qkv_rows, ElementsAre(Range{80, 160}));
 }
 
 TEST(SplitHeadsTest, RanksShareAKvHeadWhereThereAreFewer) {
   // Two kv heads of four queries each, packed in 60 rows: q q q q k v.
-  EXPECT_THAT(Split(8, 2, 0, 4).qkv_rows, ElementsAre(RowRange{0, 20}, RowRange{40, 60}));
-  EXPECT_THAT(Split(8, 2, 1, 4).qkv_rows, ElementsAre(RowRange{20, 40}, RowRange{40, 60}));
-  EXPECT_THAT(Split(8, 2, 3, 4).qkv_rows, ElementsAre(RowRange{80, 100}, RowRange{100, 120}));
+  EXPECT_THAT(Split(8, 2, 0, 4).qkv_rows, ElementsAre(Range{0, 20}, Range{40, 60}));
+  EXPECT_THAT(Split(8, 2, 1, 4).qkv_rows, ElementsAre(Range{20, 40}, Range{40, 60}));
+  EXPECT_THAT(Split(8, 2, 3, 4).qkv_rows, ElementsAre(Range{80, 100}, Range{100, 120}));
   EXPECT_EQ(Split(8, 2, 3, 4).kv_heads, 1);
   EXPECT_EQ(Split(8, 2, 3, 4).group, 2);
 }
@@ -51,7 +51,7 @@ TEST(SplitHeadsTest, EveryQueryHeadHasExactlyOneRank) {
       for (int rank = 0; rank < size; ++rank) {
         const HeadSplit split = Split(8, kv_heads, rank, size);
         heads += split.query_heads();
-        for (const RowRange& range : split.qkv_rows) {
+        for (const Range& range : split.qkv_rows) {
           for (int64_t row = range.begin; row < range.end; row += kDim) rows.insert(row / kDim);
         }
       }

@@ -332,7 +332,7 @@ void AddServe(CLI::App& app, SignalWaiter* signals, int* exit_status) {
       {command->add_option("--policy", flags->policy, "prefix_affinity, least_loaded, round_robin")->capture_default_str(), [flags](ServeConfig& c) { c.policy = flags->policy; }},
       {command->add_option("--encoders", flags->encoders, "Encoder processes")->check(CLI::Range(1, 64))->capture_default_str(), [flags](ServeConfig& c) { c.encoders = flags->encoders; }},
       {command->add_option("--decoders", flags->decoders, "Decoder processes")->check(CLI::Range(1, 64))->capture_default_str(), [flags](ServeConfig& c) { c.decoders = flags->decoders; }},
-      {command->add_option("--tensor-parallel", flags->tensor_parallel, "Ranks of each decoder")->check(CLI::Range(1, 64))->capture_default_str(), [flags](ServeConfig& c) { c.tensor_parallel = flags->tensor_parallel; }},
+      {command->add_option("--tensor-parallel", flags->tensor_parallel, "Ranks of each decoder: 1 to the model's query heads")->check(CLI::Range(1, 64))->capture_default_str(), [flags](ServeConfig& c) { c.tensor_parallel = flags->tensor_parallel; }},
       {command->add_option("--port", flags->port, "The router's gRPC port; 0: a free one")->check(CLI::Range(0, 65535))->capture_default_str(), [flags](ServeConfig& c) { c.port = flags->port; }},
       {command->add_option("--http-port", flags->http_port, "The router's HTTP port; 0: a free one")->check(CLI::Range(0, 65535))->capture_default_str(), [flags](ServeConfig& c) { c.http_port = flags->http_port; }},
       {command->add_option("--metrics-port", flags->metrics_port, "The router's metrics port; 0: a free one (default 9071, 0 with --port 0)")->check(CLI::Range(0, 65535)), [flags](ServeConfig& c) { c.metrics_port = flags->metrics_port; }},

@@ -53,7 +53,7 @@ struct Setting {
 std::vector<Setting> Settings() {
   std::vector<Setting> settings;
   for (const std::string& folder : PlainFolders()) {
-    for (const int tensor_parallel : {1, 2, 4}) settings.push_back({folder, tensor_parallel});
+    for (const int tensor_parallel : {1, 2, 3, 4}) settings.push_back({folder, tensor_parallel});
   }
   return settings;
 }
@@ -152,8 +152,8 @@ TEST_P(ModelGoldenTest, NoBitHangsOnTheBatch) {
 // How the ranks of a group are spread.
 enum class Spread {
   kOneProcess,         // rank threads over shared memory
-  kLeaderAndFollower,  // a leader and a follower over Gloo and encoded plans, each with half of the
-                       // ranks
+  kLeaderAndFollower,  // a leader and a follower over Gloo and encoded plans, which has half of the
+                       // ranks or one more
 };
 
 struct GroupSetting {

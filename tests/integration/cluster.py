@@ -143,9 +143,9 @@ class ManualCluster(Client):
             coordinator = self._start("triptych-coordinator", "coordinator", {"listen": "127.0.0.1:0"})["grpc"]
             worker = {"coordinator": coordinator, "listen": "127.0.0.1:0", "model": str(model), "model_name": "tiny"}
             self._start("triptych-worker", "encoder", worker | {"name": "encoder", "roles": "[encoder]"})
-            ranks = tensor_parallel // num_processes
             for i in range(num_processes):
-                part = {"name": f"decoder-part-{i}", "tensor_parallel": tensor_parallel, "group": "decoder", "first_rank": i * ranks, "num_ranks": ranks}
+                first, end = (tensor_parallel * j // num_processes for j in (i, i + 1))
+                part = {"name": f"decoder-part-{i}", "tensor_parallel": tensor_parallel, "group": "decoder", "first_rank": first, "num_ranks": end - first}
                 self._start("triptych-worker", f"decoder-part-{i}", worker | part | decoder_keys)
             ports = self._start("triptych-router", "router", {"listen": "127.0.0.1:0", "http_listen": "127.0.0.1:0", "coordinator": coordinator,
                                                               "models": f"[{{name: tiny, path: {model}}}]"})

@@ -274,6 +274,13 @@ def test_a_broken_checkpoint_is_named(bin_dir, tiny, tmp_path):
     assert run.returncode == 1 and "model.safetensors" in run.stderr
 
 
+def test_more_ranks_than_query_heads_are_refused(bin_dir, tiny):
+    run = subprocess.run([bin_dir / "triptych", "serve", "--model", tiny.folder, "--tensor-parallel", "5", "--port", "0", "--http-port", "0"],
+                         capture_output=True, text=True, timeout=60)
+    assert run.returncode == 1 and run.stdout == ""
+    assert "tensor_parallel" in run.stderr and "4 query heads" in run.stderr
+
+
 def test_a_port_in_use_and_a_dead_peer_are_named(shared_cluster, bin_dir, tiny):
     port = shared_cluster.grpc.rsplit(":", 1)[1]
     run = subprocess.run([bin_dir / "triptych", "serve", "--model", tiny.folder, "--port", port, "--http-port", "0"], capture_output=True, text=True, timeout=60)

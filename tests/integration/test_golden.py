@@ -31,7 +31,7 @@ def check_greedy(cluster, api, golden, case):
 
 ALL = 4096  # tokens: no golden prompt is longer
 
-LAYOUTS = [(1, 1), (2, 1), (4, 1), (2, 2), (4, 2)]  # ranks, processes that hold them
+LAYOUTS = [(1, 1), (2, 1), (4, 1), (2, 2), (3, 2), (4, 2)]  # ranks, processes that hold them; three have unequal shares
 CHUNKS = [1, 7, 64, ALL]
 
 

@@ -28,6 +28,8 @@ StatusOr<ModelFacts> DescribeXComposer2(const std::string& model_dir,
       const layers::HeadSplit heads,
       layers::SplitHeads(
           config.num_heads, config.num_kv_heads, config.head_dim(), /*rank=*/0, tensor_parallel));
+  TRIPTYCH_RETURN_IF_ERROR(
+      layers::CheckRanks(tensor_parallel, config.intermediate_size, "intermediate features"));
   const bool stretches = config.rope_scaling == RopeScaling::kDynamic;
   return ModelFacts{
       .family = "internlm_xcomposer2",

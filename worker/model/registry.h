@@ -19,7 +19,9 @@ struct ModelFacts {
   int64_t context_tokens = 0;
   // See engine::EngineOptions::rotary_trained_tokens.
   int64_t rotary_trained_tokens = 0;
-  int64_t kv_block_bytes = 0;  // of one block on one rank, all layers
+  // Of one block, all layers, on a rank with the most kv heads. Every rank has as many blocks;
+  // those with fewer kv heads take less memory for them.
+  int64_t kv_block_bytes = 0;
 };
 
 // From the checkpoint's config.json alone. kFailedPrecondition names file and key, or says why

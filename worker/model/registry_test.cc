@@ -37,6 +37,15 @@ TEST_F(RegistryTest, KvHeadsAreSplitAndThenRepeated) {
   EXPECT_EQ(Describe({}, 4)->kv_block_bytes, whole / 2);
 }
 
+TEST_F(RegistryTest, ABlockIsAsLargeAsOnTheRankWithTheMostKvHeads) {
+  const fakes::TinyCheckpointOptions options{.hidden = 72, .num_heads = 9, .num_kv_heads = 3};
+  const int64_t whole = Describe(options, 1)->kv_block_bytes;
+  EXPECT_EQ(Describe(options, 2)->kv_block_bytes, whole / 3 * 2);
+  for (const int size : {3, 4, 5, 9}) {
+    EXPECT_EQ(Describe(options, size)->kv_block_bytes, whole / 3) << size;
+  }
+}
+
 TEST_F(RegistryTest, OnlyDynamicScalingHangsOnTheLength) {
   EXPECT_EQ(Describe({.rope_scaling = "null"}, 1)->rotary_trained_tokens, 0);
   const std::string linear = R"({"type":"linear","factor":2.0})";
@@ -44,7 +53,11 @@ TEST_F(RegistryTest, OnlyDynamicScalingHangsOnTheLength) {
 }
 
 TEST_F(RegistryTest, RefusesRanksThatCannotShareIt) {
-  EXPECT_EQ(Describe({}, 3).status().code(), StatusCode::kFailedPrecondition);
+  const Status heads = Describe({}, 5).status();
+  EXPECT_EQ(heads.code(), StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(Message(heads)), HasSubstr("4 query heads"));
+  EXPECT_THAT(std::string(Message(Describe({.intermediate = 3}, 4).status())),
+              HasSubstr("3 intermediate features"));
 }
 
 TEST_F(RegistryTest, RefusesWhatItDoesNotKnow) {

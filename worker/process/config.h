@@ -22,7 +22,7 @@ struct WorkerConfig {
   std::string advertise;                     // host that others reach this worker by; empty: the one it listens on
   std::string device = "cpu";                // cpu, cuda
   std::string dtype = "auto";                // of activations: float32, on cuda also bfloat16; auto: float32 on cpu, bfloat16 on cuda
-  int32_t tensor_parallel = 1;               // ranks of the shard group
+  int32_t tensor_parallel = 1;               // ranks of the shard group: 1 to the model's query heads
   std::string group;                         // shard group; empty: this process alone
   int32_t first_rank = 0;                    // ranks [first_rank, first_rank + num_ranks) are held here
   int32_t num_ranks = 0;                     // 0: all

@@ -37,6 +37,7 @@ StatusOr<Attention> Attention::Load(const weights::WeightLoader& loader,
       layers::PloraLinear::LoadRow(
           loader,
           {names.wo, config.num_heads * head_dim, config.hidden_size, config.bias},
+          heads.query_features,
           context));
   kernels::PagedKv cache = kernels::PagedKv::Allocate(
       num_blocks, heads.kv_heads, head_dim, context.dtype, context.device);

@@ -26,19 +26,47 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr int32_t kNumBlocks = 24;
-constexpr int64_t kHidden = 32;
+
+// Three kv heads of three query heads each; neither they, nor what is between the projections, nor
+// the vocabulary is a multiple of the ranks that share them.
+fakes::TinyCheckpointOptions UnevenOptions() {
+  return {.hidden = 72, .intermediate = 50, .num_heads = 9, .num_kv_heads = 3};
+}
 
 // Text and two pictures of 20 and 5 rows; with `total` beyond 64 the rotary base is stretched.
-fakes::ScriptedSequence Sequence(int32_t total, int32_t prompt, engine::BlockId first_block = 0) {
+fakes::ScriptedSequence Sequence(int32_t total,
+                                 int32_t prompt,
+                                 engine::BlockId first_block = 0,
+                                 int64_t hidden = 32) {
   fakes::ScriptedSequence sequence{.id = 1, .prompt_tokens = prompt};
   for (int32_t i = 0; i < total; ++i) {
     const bool is_image = (i >= 3 && i < 23) || (i >= 30 && i < 35);
     sequence.tokens.push_back(is_image ? kImageRow : (i * 7 + 3) % 61);
   }
-  sequence.image_rows = (at::arange(25 * kHidden, at::kFloat) * 0.37).sin().view({25, kHidden});
+  sequence.image_rows = (at::arange(25 * hidden, at::kFloat) * 0.37).sin().view({25, hidden});
   sequence.blocks.resize((total + kBlockTokens - 1) / kBlockTokens);
   std::iota(sequence.blocks.begin(), sequence.blocks.end(), first_block);
   return sequence;
+}
+
+double MaxDifference(const at::Tensor& a, const at::Tensor& b) {
+  return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>();
+}
+
+// The `count` tokens that follow a sequence's prompt, greedily.
+std::vector<TokenId> Greedy(fakes::ModelCrew& model, fakes::ScriptedSequence sequence, int count) {
+  std::vector<TokenId> chosen;
+  int32_t begin = 0;
+  while (static_cast<int>(chosen.size()) < count) {
+    const auto end = static_cast<int32_t>(sequence.tokens.size());
+    engine::StepPlan plan;
+    plan.sequences.push_back(sequence.Step(begin, end, LogitsWanted::kLast));
+    const at::Tensor logits = model.Forward(plan, sequence.ImageRows(begin, end));
+    chosen.push_back(logits[0].argmax().item<int32_t>());
+    sequence.tokens.push_back(chosen.back());
+    begin = end;
+  }
+  return chosen;
 }
 
 class DecoderTest : public ::testing::Test {
@@ -63,7 +91,7 @@ class DecoderTest : public ::testing::Test {
 TEST_F(DecoderTest, AgreesWithTheSpecification) {
   for (const int64_t plora_rank : {6, 8}) {
     const fakes::TinyCheckpointOptions options{.plora_rank = plora_rank};
-    for (const int tensor_parallel : {1, 2, 4}) {
+    for (const int tensor_parallel : {1, 2, 3, 4}) {
       const auto model = Load(options, tensor_parallel);
       for (const auto& [total, prompt] :
            {std::pair{50, 50}, std::pair{90, 80}, std::pair{70, 40}}) {
@@ -71,7 +99,7 @@ TEST_F(DecoderTest, AgreesWithTheSpecification) {
         const at::Tensor wanted = fakes::ReferenceLogits(
             options, fakes::TinyTensors(options), sequence.tokens, sequence.image_rows, prompt);
         const at::Tensor logits = fakes::RunInChunks(*model, sequence, total);
-        EXPECT_LT((logits.to(at::kDouble) - wanted).abs().max().item<double>(), 1e-4)
+        EXPECT_LT(MaxDifference(logits, wanted), 1e-4)
             << plora_rank << " " << tensor_parallel << " " << total;
       }
     }
@@ -92,20 +120,46 @@ TEST_F(DecoderTest, NoBitHangsOnChunks) {
 }
 
 TEST_F(DecoderTest, NoBitHangsOnTheBatchOrTheBlocks) {
-  const auto model = Load({});
-  const fakes::ScriptedSequence first = Sequence(40, 40);
-  fakes::ScriptedSequence second = Sequence(70, 70, /*first_block=*/8);
-  second.id = 2;
-  std::reverse(second.blocks.begin(), second.blocks.end());
-  const at::Tensor first_alone = fakes::RunInChunks(*model, first, 40);
-  const at::Tensor second_alone = fakes::RunInChunks(*model, second, 70);
+  for (const auto& [options, tensor_parallel] :
+       {std::pair{fakes::TinyCheckpointOptions{}, 1}, std::pair{UnevenOptions(), 4}}) {
+    const auto model = Load(options, tensor_parallel);
+    const fakes::ScriptedSequence first = Sequence(40, 40, /*first_block=*/0, options.hidden);
+    fakes::ScriptedSequence second = Sequence(70, 70, /*first_block=*/8, options.hidden);
+    second.id = 2;
+    std::reverse(second.blocks.begin(), second.blocks.end());
+    const at::Tensor first_alone = fakes::RunInChunks(*model, first, 40);
+    const at::Tensor second_alone = fakes::RunInChunks(*model, second, 70);
 
-  engine::StepPlan plan;
-  plan.sequences.push_back(second.Step(0, 70, LogitsWanted::kAll));
-  plan.sequences.push_back(first.Step(0, 40, LogitsWanted::kAll));
-  const at::Tensor together =
-      model->Forward(plan, at::cat({second.ImageRows(0, 70), first.ImageRows(0, 40)}));
-  EXPECT_TRUE(at::equal(together, at::cat({second_alone, first_alone})));
+    engine::StepPlan plan;
+    plan.sequences.push_back(second.Step(0, 70, LogitsWanted::kAll));
+    plan.sequences.push_back(first.Step(0, 40, LogitsWanted::kAll));
+    const at::Tensor together =
+        model->Forward(plan, at::cat({second.ImageRows(0, 70), first.ImageRows(0, 40)}));
+    EXPECT_TRUE(at::equal(together, at::cat({second_alone, first_alone}))) << tensor_parallel;
+  }
+}
+
+TEST_F(DecoderTest, RanksWithUnequalSharesAgreeWithOne) {
+  const fakes::TinyCheckpointOptions options = UnevenOptions();
+  const fakes::ScriptedSequence sequence = Sequence(90, 80, /*first_block=*/0, options.hidden);
+  fakes::ScriptedSequence prompt = Sequence(60, 60, /*first_block=*/0, options.hidden);
+  prompt.blocks = sequence.blocks;
+  const auto alone = Load(options);
+  const at::Tensor wanted = fakes::RunInChunks(*alone, sequence, 90);
+  const std::vector<TokenId> tokens = Greedy(*alone, prompt, 30);
+  const at::Tensor specified = fakes::ReferenceLogits(
+      options, fakes::TinyTensors(options), sequence.tokens, sequence.image_rows, 80);
+  for (const int tensor_parallel : {2, 3, 4, 5, 9}) {
+    const auto model = Load(options, tensor_parallel);
+    const at::Tensor logits = fakes::RunInChunks(*model, sequence, 90);
+    EXPECT_LT(MaxDifference(logits, wanted), 1e-4) << tensor_parallel;
+    EXPECT_LT(MaxDifference(logits, specified), 1e-4) << tensor_parallel;
+    EXPECT_EQ(Greedy(*model, prompt, 30), tokens) << tensor_parallel;
+    for (const int32_t chunk : {1, 7}) {
+      EXPECT_TRUE(at::equal(fakes::RunInChunks(*model, sequence, chunk), logits))
+          << tensor_parallel << " " << chunk;
+    }
+  }
 }
 
 TEST_F(DecoderTest, GivesLogitsToWhoWantsThem) {
@@ -171,9 +225,8 @@ TEST_F(DecoderTest, AnExtraTensorIsNamed) {
   EXPECT_THAT(Refusal(tensors), HasSubstr("'plora_glb_GN'"));
 }
 
-TEST_F(DecoderTest, RanksThatDoNotDivideAreRefused) {
-  EXPECT_THAT(Refusal(fakes::TinyTensors({}), /*tensor_parallel=*/3),
-              HasSubstr("tensor parallel 3"));
+TEST_F(DecoderTest, MoreRanksThanQueryHeadsAreRefused) {
+  EXPECT_THAT(Refusal(fakes::TinyTensors({}), /*tensor_parallel=*/5), HasSubstr("4 query heads"));
 }
 
 }  // namespace

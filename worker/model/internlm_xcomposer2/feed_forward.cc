@@ -15,17 +15,17 @@ StatusOr<FeedForward> FeedForward::Load(const weights::WeightLoader& loader,
                                         const layers::RankContext& context) {
   const int64_t hidden = config.hidden_size;
   const int64_t inner = config.intermediate_size;
-  TRIPTYCH_ASSIGN_OR_RETURN(const layers::RowRange rows,
-                            layers::EvenPart(inner, context, "intermediate features"));
+  TRIPTYCH_RETURN_IF_ERROR(layers::CheckRanks(context.size(), inner, "intermediate features"));
+  const layers::Range mine = layers::PartOf(inner, context.rank(), context.size());
   TRIPTYCH_ASSIGN_OR_RETURN(
       layers::PloraLinear w1,
-      layers::PloraLinear::LoadColumn(loader, {names.w1, hidden, inner}, {rows}, context));
+      layers::PloraLinear::LoadColumn(loader, {names.w1, hidden, inner}, {mine}, context));
   TRIPTYCH_ASSIGN_OR_RETURN(
       layers::PloraLinear w3,
-      layers::PloraLinear::LoadColumn(loader, {names.w3, hidden, inner}, {rows}, context));
+      layers::PloraLinear::LoadColumn(loader, {names.w3, hidden, inner}, {mine}, context));
   TRIPTYCH_ASSIGN_OR_RETURN(
       layers::PloraLinear w2,
-      layers::PloraLinear::LoadRow(loader, {names.w2, inner, hidden}, context));
+      layers::PloraLinear::LoadRow(loader, {names.w2, inner, hidden}, mine, context));
   return FeedForward(std::move(w1), std::move(w3), std::move(w2));
 }
 

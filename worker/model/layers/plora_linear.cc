@@ -30,7 +30,7 @@ PloraLinear::PloraLinear(
 
 StatusOr<PloraLinear> PloraLinear::LoadColumn(const weights::WeightLoader& loader,
                                               const LinearSpec& spec,
-                                              const std::vector<RowRange>& rows,
+                                              const std::vector<Range>& rows,
                                               const RankContext& context) {
   TRIPTYCH_ASSIGN_OR_RETURN(const LowRank low, FindLowRank(loader, spec));
   TRIPTYCH_ASSIGN_OR_RETURN(TpLinear base, TpLinear::LoadColumn(loader, spec, rows, context));
@@ -41,10 +41,11 @@ StatusOr<PloraLinear> PloraLinear::LoadColumn(const weights::WeightLoader& loade
 
 StatusOr<PloraLinear> PloraLinear::LoadRow(const weights::WeightLoader& loader,
                                            const LinearSpec& spec,
+                                           Range columns,
                                            const RankContext& context) {
   TRIPTYCH_ASSIGN_OR_RETURN(const LowRank low, FindLowRank(loader, spec));
-  TRIPTYCH_ASSIGN_OR_RETURN(TpLinear base, TpLinear::LoadRow(loader, spec, context));
-  TRIPTYCH_ASSIGN_OR_RETURN(TpLinear a, TpLinear::LoadRow(loader, low.a, context));
+  TRIPTYCH_ASSIGN_OR_RETURN(TpLinear base, TpLinear::LoadRow(loader, spec, columns, context));
+  TRIPTYCH_ASSIGN_OR_RETURN(TpLinear a, TpLinear::LoadRow(loader, low.a, columns, context));
   TRIPTYCH_ASSIGN_OR_RETURN(TpLinear b, TpLinear::LoadReplicated(loader, low.b, context));
   return PloraLinear(std::move(base), std::move(a), std::move(b), low.scale, context.communicator);
 }

@@ -18,12 +18,13 @@ class PloraLinear {
   // Output features split by stored rows: A on every rank, B split as W.
   static StatusOr<PloraLinear> LoadColumn(const weights::WeightLoader& loader,
                                           const LinearSpec& spec,
-                                          const std::vector<RowRange>& rows,
+                                          const std::vector<Range>& rows,
                                           const RankContext& context);
-  // Input features split: A split as W, B on every rank; the sum over ranks is taken once, behind
-  // both.
+  // Input features split by stored columns: A split as W, B on every rank; the sum over ranks is
+  // taken once, behind both.
   static StatusOr<PloraLinear> LoadRow(const weights::WeightLoader& loader,
                                        const LinearSpec& spec,
+                                       Range columns,
                                        const RankContext& context);
 
   // [n, in] -> [n, out]: this rank's features after LoadColumn, the sum over ranks after LoadRow.

@@ -70,12 +70,12 @@ TEST(PloraLinearTest, ColumnsAreSplitOverRanks) {
   const auto loader = stored.Loader();
   const at::Tensor x = Whole(kRows, kIn, 4);
   const std::vector<RowRun> runs = {{0, 1}, {3, 2}};
-  for (const int size : {1, 2, 4}) {
+  for (const int size : {1, 2, 3, 4, 5}) {
     std::vector<at::Tensor> parts(size);
     fakes::RankCrew(size).Run([&](comm::Communicator& communicator) {
       const RankContext context{.communicator = &communicator};
-      const auto rows = EvenPart(kOut, context, "features");
-      auto layer = PloraLinear::LoadColumn(*loader, kSpec, {*rows}, context);
+      const Range rows = PartOf(kOut, context.rank(), size);
+      auto layer = PloraLinear::LoadColumn(*loader, kSpec, {rows}, context);
       ASSERT_TRUE(layer.ok()) << layer.status();
       parts[communicator.rank()] = layer->Forward(x, runs);
     });
@@ -102,12 +102,12 @@ TEST(PloraLinearTest, RowsAreSummedOverRanksOnce) {
   const auto loader = stored.Loader();
   const at::Tensor x = Whole(kRows, kIn, 4);
   const std::vector<RowRun> runs = {{1, 4}};
-  for (const int size : {1, 2, 4}) {
+  for (const int size : {1, 2, 3, 4, 5}) {
     fakes::RankCrew(size).Run([&](comm::Communicator& communicator) {
-      auto layer = PloraLinear::LoadRow(*loader, kSpec, {.communicator = &communicator});
+      const Range columns = PartOf(kIn, communicator.rank(), size);
+      auto layer = PloraLinear::LoadRow(*loader, kSpec, columns, {.communicator = &communicator});
       ASSERT_TRUE(layer.ok()) << layer.status();
-      const int64_t part = kIn / size;
-      const at::Tensor mine = x.narrow(1, communicator.rank() * part, part).contiguous();
+      const at::Tensor mine = x.narrow(1, columns.begin, columns.size()).contiguous();
       EXPECT_TRUE(at::equal(layer->Forward(mine, runs), stored.Wanted(x, runs, 1))) << size;
     });
   }
@@ -118,7 +118,7 @@ TEST(PloraLinearTest, RankEightIsScaledByTwo) {
   const auto loader = stored.Loader();
   const at::Tensor x = Whole(kRows, kIn, 4);
   fakes::RankCrew(1).Run([&](comm::Communicator& communicator) {
-    auto layer = PloraLinear::LoadRow(*loader, kSpec, {.communicator = &communicator});
+    auto layer = PloraLinear::LoadRow(*loader, kSpec, {0, kIn}, {.communicator = &communicator});
     ASSERT_TRUE(layer.ok()) << layer.status();
     EXPECT_TRUE(at::equal(layer->Forward(x, {{0, 2}}), stored.Wanted(x, {{0, 2}}, 2)));
     EXPECT_TRUE(at::equal(layer->Forward(x, {}), stored.Wanted(x, {}, 2)));
@@ -130,7 +130,8 @@ TEST(PloraLinearTest, HalvesThatDoNotFitAreNamed) {
   stored.b = Whole(kOut, 4, 1);
   const auto loader = stored.Loader();
   fakes::RankCrew(1).Run([&](comm::Communicator& communicator) {
-    const auto layer = PloraLinear::LoadRow(*loader, kSpec, {.communicator = &communicator});
+    const auto layer =
+        PloraLinear::LoadRow(*loader, kSpec, {0, kIn}, {.communicator = &communicator});
     EXPECT_THAT(std::string(Message(layer.status())),
                 ::testing::HasSubstr("'l.Plora_B.weight' has shape [12, 4], wanted [12, 3]"));
   });

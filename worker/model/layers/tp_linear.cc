@@ -10,10 +10,10 @@ namespace {
 StatusOr<at::Tensor> LoadRows(const weights::WeightLoader& loader,
                               const std::string& name,
                               const std::vector<int64_t>& shape,
-                              const std::vector<RowRange>& rows,
+                              const std::vector<Range>& rows,
                               const RankContext& context) {
   std::vector<at::Tensor> parts;
-  for (const RowRange& range : rows) {
+  for (const Range& range : rows) {
     TRIPTYCH_ASSIGN_OR_RETURN(
         at::Tensor part, LoadWeight(loader, name, shape, {0, range.begin, range.end}, context));
     parts.push_back(std::move(part));
@@ -23,18 +23,9 @@ StatusOr<at::Tensor> LoadRows(const weights::WeightLoader& loader,
 
 }  // namespace
 
-StatusOr<RowRange> EvenPart(int64_t n, const RankContext& context, std::string_view what) {
-  const int64_t size = context.size();
-  if (n % size != 0) {
-    return FailedPrecondition("tensor parallel {} does not divide {} {} evenly", size, n, what);
-  }
-  const int64_t part = n / size;
-  return RowRange{context.rank() * part, (context.rank() + 1) * part};
-}
-
 StatusOr<TpLinear> TpLinear::LoadColumn(const weights::WeightLoader& loader,
                                         const LinearSpec& spec,
-                                        const std::vector<RowRange>& rows,
+                                        const std::vector<Range>& rows,
                                         const RankContext& context) {
   TRIPTYCH_ASSIGN_OR_RETURN(
       const at::Tensor weight,
@@ -49,12 +40,14 @@ StatusOr<TpLinear> TpLinear::LoadColumn(const weights::WeightLoader& loader,
 
 StatusOr<TpLinear> TpLinear::LoadRow(const weights::WeightLoader& loader,
                                      const LinearSpec& spec,
+                                     Range columns,
                                      const RankContext& context) {
-  TRIPTYCH_ASSIGN_OR_RETURN(const RowRange part, EvenPart(spec.in, context, "input features"));
-  TRIPTYCH_ASSIGN_OR_RETURN(
-      const at::Tensor weight,
-      LoadWeight(
-          loader, spec.name + ".weight", {spec.out, spec.in}, {1, part.begin, part.end}, context));
+  TRIPTYCH_ASSIGN_OR_RETURN(const at::Tensor weight,
+                            LoadWeight(loader,
+                                       spec.name + ".weight",
+                                       {spec.out, spec.in},
+                                       {1, columns.begin, columns.end},
+                                       context));
   std::optional<at::Tensor> bias;
   if (spec.has_bias && context.rank() == 0) {
     TRIPTYCH_ASSIGN_OR_RETURN(

@@ -8,16 +8,11 @@
 
 #include "common/status.h"
 #include "worker/kernels/linear.h"
+#include "worker/model/layers/range.h"
 #include "worker/model/layers/rank_context.h"
 #include "worker/weights/weight_loader.h"
 
 namespace triptych::model::layers {
-
-struct RowRange {
-  int64_t begin = 0;
-  int64_t end = 0;
-  auto operator<=>(const RowRange&) const = default;
-};
 
 // A linear layer as the checkpoint stores it: `name`.weight [out, in], and `name`.bias [out].
 struct LinearSpec {
@@ -27,21 +22,19 @@ struct LinearSpec {
   bool has_bias = false;
 };
 
-// This rank's even part of `n` features; `what` names them in the error when ranks do not divide
-// them.
-StatusOr<RowRange> EvenPart(int64_t n, const RankContext& context, std::string_view what);
-
 // One rank's part of y = x W^T + b. Immutable once loaded.
 class TpLinear {
  public:
   // Output features split: this rank has the stored rows of `rows`, in that order.
   static StatusOr<TpLinear> LoadColumn(const weights::WeightLoader& loader,
                                        const LinearSpec& spec,
-                                       const std::vector<RowRange>& rows,
+                                       const std::vector<Range>& rows,
                                        const RankContext& context);
-  // Input features split evenly: Forward gives this rank's summand (rank 0's has the bias).
+  // Input features split: this rank has the stored `columns`, and Forward gives its summand (rank
+  // 0's has the bias).
   static StatusOr<TpLinear> LoadRow(const weights::WeightLoader& loader,
                                     const LinearSpec& spec,
+                                    Range columns,
                                     const RankContext& context);
   // The same on every rank.
   static StatusOr<TpLinear> LoadReplicated(const weights::WeightLoader& loader,

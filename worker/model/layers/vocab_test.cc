@@ -60,8 +60,10 @@ TEST_P(VocabTest, LogitsAreOfTheVocabularyAlone) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Splits, VocabTest, ::testing::Combine(::testing::Values(5, 8, 9), ::testing::Values(1, 2, 4)));
+INSTANTIATE_TEST_SUITE_P(Splits,
+                         VocabTest,
+                         ::testing::Combine(::testing::Values(5, 8, 9),
+                                            ::testing::Values(1, 2, 3, 4, 7)));
 
 }  // namespace
 }  // namespace triptych::model::layers

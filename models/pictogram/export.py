@@ -1,0 +1,70 @@
+"""Writes what was trained, trained.safetensors and config.json, and the digests of the checkpoint that `assemble` makes of them.
+
+usage: python export.py --tower RUN/tower/latest.pt --bridge RUN/bridge/latest.pt --base DIR [--out models/pictogram]
+"""
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from assemble import assemble_into, digest
+from base import Base, fetch
+from published import PLORA_PLACES, VIT, config, pack_wqkv, quantise
+from tensor_file import write_tensors
+from tower import PATCH
+
+
+def tower_tensors(state):
+    """The tower under CLIP's names. state: of tower.Tower."""
+    width = state["cls"].shape[0]
+    out = {VIT + "embeddings.class_embedding": state["cls"],
+           VIT + "embeddings.patch_embedding.weight": state["patch.weight"].view(width, 3, PATCH, PATCH),
+           VIT + "embeddings.position_embedding.weight": state["position"],
+           VIT + "pre_layrnorm.weight": state["pre.weight"], VIT + "pre_layrnorm.bias": state["pre.bias"]}
+    for name, value in state.items():
+        if name.startswith("blocks."):
+            _, i, part, kind = name.split(".")
+            part = "self_attn." + part if part.endswith("_proj") else "mlp." + part if part.startswith("fc") else part
+            out[f"{VIT}encoder.layers.{i}.{part}.{kind}"] = value
+    return out
+
+
+def bridge_tensors(state, base):
+    """Projector and Partial LoRA under the published names. state: as train_bridge.py saves it."""
+    out = {f"vision_proj.{there}.{kind}": state["projector"][f"{here}.{kind}"]
+           for here, there in (("first", "0"), ("second", "2")) for kind in ("weight", "bias")}
+    for name, value in state["plora"].items():
+        side, place = name.split(".")
+        layer, part = place.split("_")
+        if (side, part) == ("B", "wqkv"):
+            value = torch.from_numpy(pack_wqkv(value.numpy(), base))
+        out[f"model.layers.{layer}.{PLORA_PLACES[part]}.Plora_{side}.weight"] = value
+    return out
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tower", required=True)
+    parser.add_argument("--bridge", required=True)
+    parser.add_argument("--base", required=True)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--checkpoint", type=Path, help="where to assemble it (default: a folder in --base)")
+    args = parser.parse_args()
+    base = Base(fetch(args.base))
+    tower, bridge = (torch.load(path, weights_only=False) for path in (args.tower, args.bridge))
+    state = {k.removeprefix("tower."): v for k, v in tower["model"].items() if k.startswith("tower.")}
+    trained = {k: v.float().numpy() for k, v in {**tower_tensors(state), **bridge_tensors(bridge, base)}.items()}
+    args.out.mkdir(parents=True, exist_ok=True)
+    write_tensors(args.out / "trained.safetensors", quantise(trained))
+    (args.out / "config.json").write_text(json.dumps(config(base, tower["config"]), indent=2) + "\n")
+    checkpoint = args.checkpoint or Path(args.base) / "exported"
+    assemble_into(checkpoint, base, args.out)
+    digests = {path.name: digest(path) for path in sorted(checkpoint.iterdir())}
+    (args.out / "digests.json").write_text(json.dumps(digests, indent=2) + "\n")
+    size = (args.out / "trained.safetensors").stat().st_size
+    print(f"trained.safetensors: {size / 2 ** 20:.2f} MiB, {len(trained)} tensors; {checkpoint}: {digests['model.safetensors']}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,213 @@
+"""Stage 2: Partial LoRA (and the projector) learn, through the frozen language model, to answer questions about image rows.
+
+usage: python train_bridge.py --data DATA --pool POOL --base DIR --out RUN/read --pictures 8000
+       python train_bridge.py ... --out RUN/bridge --tower RUN/tower/latest.pt --start RUN/read/latest.pt --pictures 8000
+
+Without --tower the image rows are the embeddings of the spelled names, disturbed: the skill of reading, learnt while the tower is still
+training. With it they are the tower's own rows through the projector. Goes on where it stopped, like train_tower.py.
+"""
+import argparse
+import random
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from base import Base, fetch
+from language import Language
+from pool import Pool
+from questions import LETTERS, SENTENCES, Questions, pack, pack_pictures
+from tower import Projector, Tower, normalise
+from training import Run, rate_at
+from words import Words, common_concepts, load_index, with_article
+
+WARM_UP = 80             # pictures
+END_WEIGHT = 0.15        # of the end token's loss: it is easy and would outweigh the words
+PROJECTOR_SHARE = 0.4    # of the learning rate
+
+
+class SpelledRows:
+    """Image rows as a perfect tower would give them, disturbed: wrong tokens, blends with the picture's mean, noise."""
+
+    def __init__(self, words, concepts, embedding):
+        self.embedding = embedding
+        self.patterns = torch.tensor([words.pattern(c) for c in range(concepts)] + [[words.blank] * len(words.pattern(0))])
+        self.vocabulary = torch.tensor(words.vocabulary)
+
+    def parameters(self):
+        return []
+
+    def rows(self, pixels, owner, slots):
+        """float32 [n, patches, hidden]."""
+        n, patches = owner.shape
+        owner = torch.where(slots[:, 1:2] < 0, 0, owner)  # one pictogram spells its name everywhere
+        concept = torch.where(owner >= 0, slots.gather(1, owner.clamp(min=0)), -1)
+        token = self.patterns[concept, torch.arange(patches)]
+        is_wrong = torch.rand(token.shape) < 0.12 * torch.rand(n, 1)
+        token = torch.where(is_wrong, self.vocabulary[torch.randint(len(self.vocabulary), token.shape)], token)
+        rows = self.embedding[token.to(self.embedding.device)].cpu()
+        blend = 0.5 * torch.rand(n, patches, 1) ** 2
+        rows = rows * (1 - blend) + blend * rows.mean(1, keepdim=True)
+        return (rows + torch.randn(rows.shape) * 0.03 * torch.rand(n, 1, 1)).to(self.embedding.device)
+
+
+class TowerRows:
+    """Image rows from a trained tower (frozen) through the projector (trained on)."""
+
+    def __init__(self, state, hidden, device):
+        part = lambda prefix: {k.removeprefix(prefix): v for k, v in state["model"].items() if k.startswith(prefix)}
+        self.tower = Tower.from_config(state["config"])
+        self.tower.load_state_dict(part("tower."))
+        self.tower.requires_grad_(False).eval()
+        self.projector = Projector(state["config"]["hidden_size"], hidden)
+        self.projector.load_state_dict(part("projector."))
+        self.device = device
+        self.tower.to(device), self.projector.to(device)
+
+    def parameters(self):
+        return list(self.projector.parameters())
+
+    def rows(self, pixels, owner, slots):
+        with torch.no_grad():
+            features = self.tower(normalise(pixels.to(self.device)))
+        return self.projector(features)
+
+
+class Examples:
+    """Training pictures from the pool whose pictograms are all to be seen. `turn`: the shard that is being read."""
+
+    def __init__(self, pool, turn, singles):
+        """singles: share of pictures of several pictograms that is left out."""
+        self.turn, self.singles = turn, singles
+        self.batches = pool.batches(turn, 1)
+
+    def take(self, n, single=False):
+        """(pixels, owner, slots, shown): shown lists concepts from left to right."""
+        parts, shown = [], []
+        while len(parts) < n:
+            self.turn, (pixels, owner, slots) = next(self.batches)
+            there = [s for s in range(slots.shape[1]) if slots[0, s] >= 0]
+            if not all((owner[0] == s).any() for s in there) or len(there) > 1 and (single or random.random() < self.singles):
+                continue
+            column = lambda s: (owner[0] == s).nonzero().float().remainder(int(owner.shape[1] ** 0.5)).mean()
+            parts.append((pixels, owner, slots))
+            shown.append([int(slots[0, s]) for s in sorted(there, key=column)])
+        return *(torch.cat(p) for p in zip(*parts)), shown
+
+
+def answer_loss(language, ids, positions, mask, targets, spans, rows, end):
+    """(loss, which answer tokens are right, the answer tokens)."""
+    ids, positions, mask, targets = (t.to(rows.device) for t in (ids, positions, mask, targets))
+    x = language.embedding[ids.clamp(min=0)]
+    x[ids == -1] = rows.flatten(0, -2)
+    at = targets >= 0
+    logits, wanted = language.logits(language(x, positions, mask, spans)[at]), targets[at]
+    weight = torch.where(wanted == end, END_WEIGHT, 1.0)
+    loss = (F.cross_entropy(logits, wanted, reduction="none") * weight).sum() / weight.sum()
+    return loss, logits.detach().argmax(1) == wanted, wanted
+
+
+def picture_choice(language, words, source, examples, end):
+    """Loss of two choices among four pictures."""
+    pixels, owner, slots, shown = examples.take(8, single=True)
+    rows = source.rows(pixels, owner, slots)
+    right = [random.randrange(4) for _ in range(2)]
+    sentences = [random.choice(SENTENCES).format(with_article(words.names[shown[4 * i + r][0]])) for i, r in enumerate(right)]
+    packed = pack_pictures(words, sentences, rows.shape[1], [LETTERS[r] for r in right])
+    return answer_loss(language, *packed, rows, end)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--pool", required=True)
+    parser.add_argument("--base", required=True)
+    parser.add_argument("--tower", help="state of train_tower.py")
+    parser.add_argument("--start", type=Path, help="state of an earlier run of this script")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--pictures", type=int, default=8000)
+    parser.add_argument("--cool-down", type=int, default=2000, help="pictures")
+    parser.add_argument("--common", action="store_true", help="only the common concepts")
+    parser.add_argument("--shards", type=int, default=32)
+    parser.add_argument("--rank", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=2, help="pictures, each with about eight questions")
+    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--singles", type=float, default=0.4, help="share of pictures of several pictograms that is left out")
+    parser.add_argument("--choices", type=float, default=0.0, help="share of steps that choose among four pictures")
+    parser.add_argument("--brief", type=float, default=0.5, help="share of yes/no and A-D questions in few words")
+    parser.add_argument("--languages", nargs="+", default=["zh"])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="or cuda")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.backends.mkldnn.enabled = False
+    base = Base(fetch(args.base))
+    index = load_index(args.data)
+    concepts = index["concepts"]
+    chosen = common_concepts(index) if args.common else None
+    words = Words(concepts, base.tokenizer_json())
+    language, run = Language(base, args.rank).to(args.device), Run(args.out)
+    load = lambda path: torch.load(path, map_location="cpu", weights_only=False)
+    source = TowerRows(load(args.tower), base.hidden, args.device) if args.tower else SpelledRows(words, len(concepts), language.embedding)
+    groups = [{"params": list(language.parameters()), "base": args.rate}]
+    if source.parameters():
+        groups.append({"params": source.parameters(), "base": args.rate * PROJECTOR_SHARE})
+    adam = torch.optim.AdamW(groups, lr=args.rate, betas=(0.9, 0.97), weight_decay=0.0)
+    seen = turn = 0
+    state = run.load(args.pictures, args.cool_down)
+    if state:
+        adam.load_state_dict(state["adam"])
+        seen, turn = state["seen"], state["turn"] + 1
+    elif args.start:
+        state = load(args.start)
+    if state:
+        language.load_state_dict(state["plora"])
+        if args.tower and state["projector"]:
+            source.projector.load_state_dict(state["projector"])
+    torch.manual_seed(args.seed + seen), random.seed(args.seed + seen)
+    examples = Examples(Pool(args.pool, args.shards, chosen), turn, args.singles)
+    questions = Questions(words, concepts, languages=args.languages, seed=args.seed + seen, chosen=chosen, brief=args.brief)
+    end = words.ids("<|im_end|>")[0]
+    kinds = {t: kind for kind, spellings in (("yes_no", ("Yes", "No")), ("letter", LETTERS)) for s in spellings for t in words.ids(s)}
+    save = lambda name: run.save(name, {
+        "plora": language.state_dict(), "projector": source.projector.state_dict() if args.tower else None, "adam": adam.state_dict(),
+        "seen": seen, "turn": examples.turn, "total": args.pictures, "cool_down": args.cool_down, "rank": args.rank})
+    tally, saved, asked = defaultdict(list), time.time(), 0
+    while seen < args.pictures:
+        factor = rate_at(seen, args.pictures, WARM_UP, args.cool_down)
+        for group in adam.param_groups:
+            group["lr"] = group["base"] * factor
+        before = seen
+        if random.random() < args.choices:
+            loss, right, wanted = picture_choice(language, words, source, examples, end)
+            tally["picture"] += right.float().tolist()
+            seen += 8
+        else:
+            pixels, owner, slots, shown = examples.take(args.batch)
+            sets = [questions.set_for(s) for s in shown]
+            rows = source.rows(pixels, owner, slots)
+            loss, right, wanted = answer_loss(language, *pack(words, sets, rows.shape[1]), rows, end)
+            for r, w in zip(right.float().tolist(), wanted.tolist()):
+                tally["end" if w == end else kinds.get(w, "words")].append(r)
+            asked += sum(map(len, sets))
+            seen += args.batch
+        adam.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_([p for group in groups for p in group["params"]], 1.0)
+        adam.step()
+        tally["loss"].append(float(loss.detach()))
+        if before < args.pictures - args.cool_down <= seen:
+            save("level.pt")
+        if before // 100 != seen // 100:
+            run.log(pictures=seen, asked=asked, **{k: round(sum(v) / len(v), 3) for k, v in sorted(tally.items())})
+            tally.clear()
+        if time.time() - saved > 180 or seen >= args.pictures:
+            save("latest.pt")
+            saved = time.time()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""Stage 1: the tower learns to tell the concepts apart, patch rows together and, through the projector, to spell their names.
+
+usage: python train_tower.py --data DATA --pool POOL --base DIR --out RUN/tower --pictures 600000 [--cool-down 120000]
+
+Two losses: the concept from the mean of a pictogram's rows (a linear head that is thrown away afterwards), and, from --spell-from on, for every row the token that
+it spells (words.py) by its direction among the language model's embeddings. Almost half of the patches, mostly background, is left out of each
+picture before the way down; then all take part. Goes on where it stopped; raising --pictures later goes on from before the way down.
+"""
+import argparse
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from base import Base, fetch
+from pictures import Library
+from pool import Pool
+from tower import Projector, Tower, normalise
+from training import Muon, Run, rate_at
+from words import Words, common_concepts
+
+KEPT = 20          # patches of 36 that take part before the way down
+SPELLED = 12       # rows of a picture whose spelling is graded
+SHARPNESS = 24.0   # of the comparison with the embeddings' directions
+WARM_UP = 4000     # pictures
+MUON_RATE, ADAM_RATE = 0.02, 2e-3
+
+
+class TowerTraining(torch.nn.Module):
+    def __init__(self, args, concepts, words, embedding):
+        super().__init__()
+        self.tower = Tower(args.size, args.width, args.layers, args.width // 64, 4 * args.width)
+        self.projector = Projector(args.width, embedding.shape[1])
+        self.head = torch.nn.Sequential(torch.nn.BatchNorm1d(args.width, affine=False), torch.nn.Linear(args.width, concepts))
+        table = embedding[torch.tensor(words.vocabulary)]
+        patterns = [[words.place[t] for t in words.pattern(c)] for c in range(concepts)]
+        patterns.append([words.place[words.blank]] * len(patterns[0]))
+        self.register_buffer("table", table, persistent=False)
+        self.register_buffer("directions", F.normalize(table, dim=1), persistent=False)
+        self.register_buffer("patterns", torch.tensor(patterns), persistent=False)
+        self.projector.second.weight.data *= table.std() * 2
+
+    def parameter_groups(self):
+        matrices = [p for block in self.tower.blocks for p in block.parameters() if p.ndim == 2]
+        known = {id(p) for p in matrices}
+        return matrices, [p for p in self.parameters() if id(p) not in known]
+
+    def losses(self, pixels, owner, slots, kept, is_spelling):
+        """pixels [n, 3, size, size] normalised; owner [n, patches] (slot or -1); slots [n, 3] (concept or -1); kept [n, k] patches or
+        None. Returns (loss, share of concepts told right, spelling loss)."""
+        rows = self.tower(pixels, kept)
+        where = torch.arange(owner.shape[1], device=owner.device).expand_as(owner) if kept is None else kept
+        owner = owner.gather(1, where)
+        is_single = slots[:, 1] < 0
+        # concepts: from each pictogram's own rows, and from all rows of a picture of one
+        member = F.one_hot(owner + 1, slots.shape[1] + 1)[..., 1:].float()
+        weight = member.sum(1)
+        pooled = torch.einsum("bps,bpw->bsw", member, rows) / weight.clamp(min=1)[..., None]
+        is_there = (weight > 0) & (slots >= 0)
+        logits = self.head(torch.cat([pooled[is_there], rows[is_single].mean(1)]))
+        target = torch.cat([slots[is_there], slots[is_single][:, 0]])
+        concept_loss = F.cross_entropy(logits, target, label_smoothing=0.05)
+        right = float((logits.detach().argmax(1) == target).float().mean())
+        if not is_spelling:
+            return concept_loss, right, 0.0
+        spelling_loss, distance = self.spelling(rows, where, owner, slots)
+        return concept_loss + spelling_loss + 0.5 * distance, right, float(spelling_loss.detach())
+
+    def spelling(self, rows, where, owner, slots):
+        """rows [n, k, width] of the patches `where` [n, k], whose owners are `owner` [n, k]. Returns (loss of the tokens' directions, mean
+        squared distance from their embeddings in units of these). A picture of one pictogram spells it everywhere, others where it is."""
+        owner = torch.where(slots[:, 1:2] < 0, 0, owner)
+        graded = torch.rand(owner.shape, device=owner.device).topk(SPELLED, 1).indices
+        own, place = owner.gather(1, graded), where.gather(1, graded)
+        concept = torch.where(own >= 0, slots.gather(1, own.clamp(min=0)), -1)
+        wanted = self.patterns[concept, place].flatten()
+        out = self.projector(rows.gather(1, graded[..., None].expand(-1, -1, rows.shape[2]))).flatten(0, 1)
+        loss = F.cross_entropy(SHARPNESS * F.normalize(out, dim=1) @ self.directions.T, wanted)
+        return loss, ((out - self.table[wanted]) ** 2).mean() / self.table.pow(2).mean()
+
+
+@torch.no_grad()
+def accuracy(model, library, rows, size):
+    """Share of pictures, as files on white, whose concept is the first of all."""
+    model.eval()
+    right = 0
+    for at in range(0, len(rows), 100):
+        part = rows[at:at + 100]
+        logits = model.head(model.tower(library.plain(part, size).to(model.table.device)).mean(1))
+        right += int((logits.argmax(1).cpu() == library.concept[part]).sum())
+    model.train()
+    return round(right / len(rows), 4)
+
+
+def evaluation_rows(library, index):
+    """Rows of common concepts: all in the held-out design, and every fourth in Noto."""
+    common = common_concepts(index)
+    in_design = lambda design: {int(library.concept[r]): r for r, d in enumerate(library.design) if d == design}
+    held_out, noto = in_design("openmoji"), in_design("noto")
+    return [held_out[c] for c in common if c in held_out], [noto[c] for c in common if c in noto][::4]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--pool", required=True)
+    parser.add_argument("--base", required=True, help="folder of the language model, fetched if it is not there")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--pictures", type=int, default=600_000)
+    parser.add_argument("--cool-down", type=int, default=120_000, help="pictures")
+    parser.add_argument("--spell-from", type=int, default=200_000, help="pictures")
+    parser.add_argument("--common", action="store_true", help="only the common concepts: the first part of a long training")
+    parser.add_argument("--shards", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--size", type=int, default=84)
+    parser.add_argument("--width", type=int, default=192)
+    parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="or cuda")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.backends.mkldnn.enabled = False  # MKL's own float32 product is 15-25 % faster on AVX2
+    torch.manual_seed(0)
+    base = Base(fetch(args.base))
+    library = Library(args.data)
+    words = Words(library.concepts, base.tokenizer_json())
+    pool, run = Pool(args.pool, args.shards, common_concepts(library.index) if args.common else None), Run(args.out)
+    model = TowerTraining(args, len(library.concepts), words, torch.from_numpy(base.embedding()))
+    model.tower.initialise(normalise(pool.shard(0)[0][:400]))
+    model.to(args.device)
+    matrices, others = model.parameter_groups()
+    muon, adam = Muon(matrices, MUON_RATE), torch.optim.AdamW(others, ADAM_RATE, betas=(0.9, 0.98), weight_decay=0.01)
+    seen = turn = 0
+    if state := run.load(args.pictures, args.cool_down):
+        model.load_state_dict(state["model"]), muon.load_state_dict(state["muon"]), adam.load_state_dict(state["adam"])
+        seen, turn = state["seen"], state["turn"]
+        print("going on at", seen)
+    print("parameters: tower", sum(p.numel() for p in model.tower.parameters()), "projector",
+          sum(p.numel() for p in model.projector.parameters()), "tokens that rows spell", len(words.vocabulary), flush=True)
+    held_out, noto = evaluation_rows(library, library.index)
+    level_end = args.pictures - args.cool_down
+    save = lambda name: run.save(name, {"model": model.state_dict(), "muon": muon.state_dict(), "adam": adam.state_dict(), "seen": seen, "turn": turn,
+                                        "total": args.pictures, "cool_down": args.cool_down, "config": model.tower.config})
+    shown, last_eval, begin, first = [], time.time(), time.time(), seen
+    for turn, batch in pool.batches(turn, args.batch):
+        if seen >= args.pictures:
+            break
+        pixels, owner, slots = (part.to(args.device) for part in batch)
+        factor = rate_at(seen, args.pictures, WARM_UP, args.cool_down)
+        for optimiser, rate in ((muon, MUON_RATE), (adam, ADAM_RATE)):
+            for group in optimiser.param_groups:
+                group["lr"] = rate * factor
+        kept = ((owner >= 0).float() + torch.rand(owner.shape, device=args.device)).topk(KEPT, 1).indices if seen < level_end else None
+        loss, right, spelling = model.losses(normalise(pixels), owner, slots, kept, seen >= args.spell_from)
+        muon.zero_grad(), adam.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(others, 1.0)
+        muon.step(), adam.step()
+        before, seen = seen, seen + args.batch
+        shown.append((right, spelling))
+        if before < level_end <= seen:
+            save("level.pt")
+        if len(shown) == 40:
+            right, spelling = (round(sum(s[i] for s in shown) / len(shown), 3) for i in (0, 1))
+            print(f"{seen} pictures, {(seen - first) / (time.time() - begin):.0f} a second, right {right}, spelling {spelling}", flush=True)
+            shown = []
+        if time.time() - last_eval > 240 or seen >= args.pictures:
+            save("latest.pt")
+            run.log(pictures=seen, openmoji=accuracy(model, library, held_out, args.size), noto=accuracy(model, library, noto, args.size))
+            last_eval = time.time()
+
+
+if __name__ == "__main__":
+    main()

@@ -42,7 +42,7 @@ struct TokenizedPrompt {
 struct GenerationDefaults {
   int32_t max_new_tokens = 1024;
   std::vector<TokenId> stop_token_ids;
-  bool penalty_sees_prompt = false;  // false: repetition penalty sees BOS and output only, as with inputs_embeds
+  bool penalty_sees_prompt = false;  // false: repetition penalty sees BOS, if there is one, and output only, as with inputs_embeds
 };
 
 // What a model is, as far as no tensor is needed: sizes, tokenizer, templates, how many tokens a picture takes. Immutable and
@@ -69,7 +69,7 @@ class ModelCard {
   // The model's own chat template; texts are only text. kInvalidArgument for roles out of order or no user message.
   virtual StatusOr<TokenizedPrompt> RenderConversation(std::span<const ChatMessage> messages,
                                                        std::span<const PromptImage> images) const = 0;
-  // Taken as it is, special tokens included; only BOS is added, once, in front.
+  // Taken as it is, special tokens included; only BOS is added, once, in front, if the tokenizer has one there.
   virtual StatusOr<TokenizedPrompt> RenderRaw(std::span<const PromptPart> parts,
                                               std::span<const PromptImage> images) const = 0;
   // Token ids as they are; each picture is spliced in before the id at its index.

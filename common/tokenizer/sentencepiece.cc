@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -146,12 +145,6 @@ std::vector<TokenId> SentencePieceTokenizer::Encode(std::span<const TextRun> run
   }
   EncodePlain(view.substr(begin), ids);
   return ids;
-}
-
-StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& model_dir) {
-  const std::string path = model_dir + "/tokenizer.model";
-  if (!std::filesystem::exists(path)) return FailedPrecondition("{}: the file is missing", path);
-  return SentencePieceTokenizer::Load(path);
 }
 
 }  // namespace triptych

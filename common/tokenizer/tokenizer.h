@@ -33,7 +33,10 @@ class Tokenizer {
   virtual std::string Bytes(TokenId id) const = 0;
 
   virtual int32_t vocab_size() const = 0;
+  // What the checkpoint's own tokenizer puts in front of a text; -1: nothing. SentencePiece: <s>. tokenizer.json: what the post-processor puts there,
+  // unless tokenizer_config.json has add_bos_token, which then decides whether bos_token stands there.
   virtual TokenId bos() const = 0;
+  // What ends a text; -1: the tokenizer does not say. SentencePiece: </s>. tokenizer.json: eos_token of tokenizer_config.json.
   virtual TokenId eos() const = 0;
   // The id of a special token's spelling, or -1.
   virtual TokenId SpecialId(std::string_view spelling) const = 0;
@@ -52,7 +55,10 @@ class IncrementalDetokenizer {
   std::string pending_;  // an unfinished UTF-8 sequence
 };
 
-// From a checkpoint folder: tokenizer.model (SentencePiece). kFailedPrecondition names the file and what is wrong with it.
+// From a checkpoint folder: tokenizer.model (SentencePiece) if it is there, else tokenizer.json (byte-level BPE) with, if it is there,
+// tokenizer_config.json. kFailedPrecondition names the file and what is wrong with it.
 StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& model_dir);
+// The names of the files that LoadTokenizer reads in that folder; the first tells the kind. kFailedPrecondition: there is none.
+StatusOr<std::vector<std::string>> TokenizerFiles(const std::string& model_dir);
 
 }  // namespace triptych

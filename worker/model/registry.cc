@@ -3,8 +3,8 @@
 #include <array>
 #include <string_view>
 
+#include "common/json/json_config.h"
 #include "common/model_card/internlm_xcomposer2/config.h"
-#include "common/model_card/json_config.h"
 #include "worker/model/internlm_xcomposer2/decoder.h"
 #include "worker/model/layers/head_split.h"
 

@@ -1,21 +1,47 @@
 #include "common/model_card/internlm_xcomposer2/card.h"
 
 #include "common/hash/sha256.h"
+#include "common/json/json_config.h"
 #include "common/model_card/internlm_xcomposer2/chat_prompt.h"
 #include "common/model_card/internlm_xcomposer2/config.h"
-#include "common/model_card/json_config.h"
 
 namespace triptych::internlm_xcomposer2 {
 namespace {
 
 constexpr int32_t kDefaultNewTokens = 1024;  // of the published chat()
 
+TokenId FindPlaceholder(const Tokenizer& tokenizer, const Config& config) {
+  for (const std::string_view spelling : {"<unk>", "<|endoftext|>"}) {
+    if (const TokenId id = tokenizer.SpecialId(spelling); id >= 0) return id;
+  }
+  return config.eos_token_id;
+}
+
+// Over the files that a prompt's ids hang on.
+StatusOr<Sha256Digest> DigestOf(const std::string& model_dir) {
+  TRIPTYCH_ASSIGN_OR_RETURN(std::vector<std::string> files, TokenizerFiles(model_dir));
+  files.insert(files.begin(), "config.json");
+  FieldHasher digest("triptych model card 1");
+  for (const std::string& file : files) {
+    TRIPTYCH_ASSIGN_OR_RETURN(const std::string bytes, ReadTextFile(model_dir + "/" + file));
+    digest.Text(bytes);
+  }
+  return digest.Finish();
+}
+
 class Card final : public ModelCard {
  public:
-  Card(Config config, std::unique_ptr<Tokenizer> tokenizer, const Sha256Digest& digest)
-      : config_(config), tokenizer_(std::move(tokenizer)), digest_(digest) {
+  Card(Config config, std::unique_ptr<Tokenizer> tokenizer, const ChatTemplate& chat_template, const Sha256Digest& digest)
+      : config_(config),
+        tokenizer_(std::move(tokenizer)),
+        template_(chat_template),
+        digest_(digest),
+        image_placeholder_(FindPlaceholder(*tokenizer_, config_)) {
+    if (tokenizer_->bos() >= 0) bos_ = {tokenizer_->bos()};
+    const TokenId turn_end = tokenizer_->SpecialId(template_.turn_end);
     defaults_.max_new_tokens = std::min(kDefaultNewTokens, config_.context_tokens);
-    defaults_.stop_token_ids = {config_.eos_token_id, tokenizer_->SpecialId(kTurnEnd)};
+    defaults_.stop_token_ids = {config_.eos_token_id};
+    if (turn_end != config_.eos_token_id) defaults_.stop_token_ids.push_back(turn_end);
   }
 
   const std::string& family() const override { return family_; }
@@ -23,7 +49,7 @@ class Card final : public ModelCard {
   int32_t vocab_size() const override { return config_.vocab_size; }
   int32_t hidden_size() const override { return config_.hidden_size; }
   bool accepts_images() const override { return true; }
-  TokenId image_placeholder() const override { return tokenizer_->SpecialId("<unk>"); }
+  TokenId image_placeholder() const override { return image_placeholder_; }
   const GenerationDefaults& defaults() const override { return defaults_; }
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
   const Sha256Digest& digest() const override { return digest_; }
@@ -38,11 +64,11 @@ class Card final : public ModelCard {
   }
   StatusOr<TokenizedPrompt> RenderConversation(std::span<const ChatMessage> messages,
                                                std::span<const PromptImage> images) const override {
-    TRIPTYCH_ASSIGN_OR_RETURN(const std::vector<PromptPiece> pieces, RenderChat(messages));
-    return Tokenize(pieces, images, /*bos_on_every_text=*/true);
+    TRIPTYCH_ASSIGN_OR_RETURN(const std::vector<PromptPiece> pieces, RenderChat(template_, messages));
+    return Tokenize(pieces, images, template_.bos_before_every_text);
   }
   StatusOr<TokenizedPrompt> RenderRaw(std::span<const PromptPart> parts, std::span<const PromptImage> images) const override {
-    return Tokenize(RenderRawParts(parts), images, /*bos_on_every_text=*/false);
+    return Tokenize(RenderRawParts(parts), images, /*bos_before_every_text=*/false);
   }
 
  private:
@@ -55,17 +81,15 @@ class Card final : public ModelCard {
   // evaluation have one BOS in front of all. A chat without pictures has the text "<s>" before it and the tokenizer's own BOS.
   StatusOr<TokenizedPrompt> Tokenize(std::span<const PromptPiece> pieces,
                                      std::span<const PromptImage> images,
-                                     bool bos_on_every_text) const {
+                                     bool bos_before_every_text) const {
     PromptBuilder builder(this, images);
-    const std::vector<TokenId> bos = {tokenizer_->bos()};
-    if (!bos_on_every_text) builder.AddIds(bos);
-    if (bos_on_every_text && images.empty()) builder.AddIds(bos);
+    if (!bos_before_every_text || images.empty()) builder.AddIds(bos_);
     for (const PromptPiece& piece : pieces) {
       if (piece.image >= 0) {
         TRIPTYCH_RETURN_IF_ERROR(builder.AddImage(piece.image));
         continue;
       }
-      if (bos_on_every_text) builder.AddIds(bos);
+      if (bos_before_every_text) builder.AddIds(bos_);
       builder.AddIds(tokenizer_->Encode(piece.runs));
     }
     return std::move(builder).Finish();
@@ -74,7 +98,10 @@ class Card final : public ModelCard {
   const std::string family_ = "internlm-xcomposer2";
   const Config config_;
   const std::unique_ptr<Tokenizer> tokenizer_;
+  const ChatTemplate& template_;
   const Sha256Digest digest_;
+  const TokenId image_placeholder_;
+  std::vector<TokenId> bos_;  // empty: the tokenizer adds none
   GenerationDefaults defaults_;
 };
 
@@ -87,15 +114,10 @@ StatusOr<std::unique_ptr<ModelCard>> LoadCard(const std::string& model_dir) {
     return FailedPrecondition("{}/config.json: vocab_size: {} is less than the tokenizer's {} pieces", model_dir,
                               config.vocab_size, tokenizer->vocab_size());
   }
-  for (const std::string_view spelling : {kTurnStart, kTurnEnd}) {
-    if (tokenizer->SpecialId(spelling) < 0) return FailedPrecondition("{}/tokenizer.model: it has no piece {}", model_dir, spelling);
-  }
-  FieldHasher digest("triptych model card 1");
-  for (const char* file : {"/config.json", "/tokenizer.model"}) {
-    TRIPTYCH_ASSIGN_OR_RETURN(const std::string bytes, ReadTextFile(model_dir + file));
-    digest.Text(bytes);
-  }
-  return std::make_unique<Card>(config, std::move(tokenizer), digest.Finish());
+  const auto chat_template = ChatTemplateOf(*tokenizer);
+  if (!chat_template.ok()) return WithContext(model_dir, chat_template.status());
+  TRIPTYCH_ASSIGN_OR_RETURN(const Sha256Digest digest, DigestOf(model_dir));
+  return std::make_unique<Card>(config, std::move(tokenizer), **chat_template, digest);
 }
 
 }  // namespace triptych::internlm_xcomposer2

@@ -1,5 +1,7 @@
 #include "common/model_card/internlm_xcomposer2/chat_prompt.h"
 
+#include <algorithm>
+#include <array>
 #include <string>
 
 namespace triptych::internlm_xcomposer2 {
@@ -14,6 +16,19 @@ constexpr char kMetaInstruction[] =
     "and 中文.\n"
     "- InternLM-XComposer (浦语·灵笔) is capable of comprehending and articulating responses effectively based on the provided "
     "image.";
+
+constexpr std::array kTemplates = {
+    ChatTemplate{.turn_start = "[UNUSED_TOKEN_146]",
+                 .turn_end = "[UNUSED_TOKEN_145]",
+                 .default_system = kMetaInstruction,
+                 .default_system_with_pictures = kMetaInstruction,
+                 .bos_before_every_text = true},
+    ChatTemplate{.turn_start = "<|im_start|>",
+                 .turn_end = "<|im_end|>",
+                 .default_system = "You are a helpful AI assistant named SmolLM, trained by Hugging Face",
+                 .default_system_with_pictures = "",
+                 .bos_before_every_text = false},
+};
 
 // Collects text into pieces that pictures part.
 class PieceList {
@@ -30,8 +45,6 @@ class PieceList {
       Text(std::get<std::string>(part), trusted);
     }
   }
-  void Begin(std::string_view role) { Text(std::string(kTurnStart) + std::string(role) + "\n", true); }
-  void End() { Text(std::string(kTurnEnd) + "\n", true); }
   std::vector<PromptPiece> Take() { return std::move(pieces_); }
 
  private:
@@ -47,12 +60,15 @@ std::string_view NameOf(ChatRole role) {
   return "";
 }
 
-bool IsEmpty(const ChatMessage& message) {
-  for (const PromptPart& part : message.parts) {
+bool IsEmpty(std::span<const PromptPart> parts) {
+  return std::ranges::all_of(parts, [](const PromptPart& part) {
     const auto* text = std::get_if<std::string>(&part);
-    if (text == nullptr || !text->empty()) return false;
-  }
-  return true;
+    return text != nullptr && text->empty();
+  });
+}
+
+bool HasPicture(const ChatMessage& message) {
+  return std::ranges::any_of(message.parts, [](const PromptPart& part) { return std::holds_alternative<ImageRef>(part); });
 }
 
 Status CheckTurns(std::span<const ChatMessage> turns) {
@@ -69,27 +85,34 @@ Status CheckTurns(std::span<const ChatMessage> turns) {
 
 }  // namespace
 
-StatusOr<std::vector<PromptPiece>> RenderChat(std::span<const ChatMessage> messages) {
-  PieceList pieces;
-  const bool has_system = !messages.empty() && messages.front().role == ChatRole::kSystem;
-  if (!has_system || !IsEmpty(messages.front())) {
-    pieces.Begin("system");
-    if (has_system) {
-      for (const PromptPart& part : messages.front().parts) pieces.Part(part, /*trusted=*/false);
-    } else {
-      pieces.Text(kMetaInstruction, /*trusted=*/false);
-    }
-    pieces.End();
+StatusOr<const ChatTemplate*> ChatTemplateOf(const Tokenizer& tokenizer) {
+  std::string known;
+  for (const ChatTemplate& candidate : kTemplates) {
+    if (tokenizer.SpecialId(candidate.turn_start) >= 0 && tokenizer.SpecialId(candidate.turn_end) >= 0) return &candidate;
+    known += fmt::format("{}{} and {}", known.empty() ? "" : ", or ", candidate.turn_start, candidate.turn_end);
   }
+  return FailedPrecondition("the tokenizer lacks the special tokens of a chat template: {}", known);
+}
+
+StatusOr<std::vector<PromptPiece>> RenderChat(const ChatTemplate& chat_template, std::span<const ChatMessage> messages) {
+  PieceList pieces;
+  const auto add_turn = [&](ChatRole role, std::span<const PromptPart> parts, bool ends) {
+    pieces.Text(fmt::format("{}{}\n", chat_template.turn_start, NameOf(role)), /*trusted=*/true);
+    for (const PromptPart& part : parts) pieces.Part(part, /*trusted=*/false);
+    if (ends) pieces.Text(fmt::format("{}\n", chat_template.turn_end), /*trusted=*/true);
+  };
+  const bool has_system = !messages.empty() && messages.front().role == ChatRole::kSystem;
+  const bool has_picture = std::ranges::any_of(messages, HasPicture);
+  const PromptPart standing_in = std::string(has_picture ? chat_template.default_system_with_pictures : chat_template.default_system);
+  const std::span system = has_system ? std::span(messages.front().parts) : std::span(&standing_in, 1);
+  if (!IsEmpty(system)) add_turn(ChatRole::kSystem, system, /*ends=*/true);
   const auto turns = messages.subspan(has_system ? 1 : 0);
   TRIPTYCH_RETURN_IF_ERROR(CheckTurns(turns));
   for (const ChatMessage& turn : turns) {
-    pieces.Begin(NameOf(turn.role));
-    for (const PromptPart& part : turn.parts) pieces.Part(part, /*trusted=*/false);
     const bool continued = turn.role == ChatRole::kAssistant && &turn == &turns.back();
-    if (!continued) pieces.End();
+    add_turn(turn.role, turn.parts, !continued);
   }
-  if (turns.back().role == ChatRole::kUser) pieces.Begin("assistant");
+  if (turns.back().role == ChatRole::kUser) add_turn(ChatRole::kAssistant, {}, /*ends=*/false);
   return pieces.Take();
 }
 

@@ -8,8 +8,20 @@
 
 namespace triptych::internlm_xcomposer2 {
 
-inline constexpr std::string_view kTurnStart = "[UNUSED_TOKEN_146]";
-inline constexpr std::string_view kTurnEnd = "[UNUSED_TOKEN_145]";
+// How a checkpoint's conversations are written.
+struct ChatTemplate {
+  std::string_view turn_start;
+  std::string_view turn_end;
+  // What stands in for a system message that is not there; empty: nothing does, and the turn is left out.
+  std::string_view default_system;
+  std::string_view default_system_with_pictures;
+  // Every text between pictures begins with BOS, as the published chat() has it, rather than BOS standing in front, once.
+  bool bos_before_every_text = false;
+};
+
+// Told by the markers that the tokenizer has: those of the published checkpoints ([UNUSED_TOKEN_146] and 145), else ChatML's (<|im_start|> and
+// <|im_end|>), with the default system text of SmolLM2. kFailedPrecondition: it has neither.
+StatusOr<const ChatTemplate*> ChatTemplateOf(const Tokenizer& tokenizer);
 
 // A picture, or text between pictures.
 struct PromptPiece {
@@ -17,11 +29,11 @@ struct PromptPiece {
   std::vector<TextRun> runs;   // not empty when text
 };
 
-// The published chat template:
-//   START system\n{meta}END\nSTART user\n{question}END\nSTART assistant\n{answer}END\n ... START assistant\n
-// Without a system message the published meta instruction stands in; an empty one leaves the system turn out. After the system message
+// The conversation, with pictures where the parts have them:
+//   START system\n{system}END\nSTART user\n{question}END\nSTART assistant\n{answer}END\n ... START assistant\n
+// Without a system message the template's default stands in; an empty one leaves the system turn out. After the system message
 // user and assistant take turns; a last assistant message is a beginning that the model continues. kInvalidArgument otherwise.
-StatusOr<std::vector<PromptPiece>> RenderChat(std::span<const ChatMessage> messages);
+StatusOr<std::vector<PromptPiece>> RenderChat(const ChatTemplate& chat_template, std::span<const ChatMessage> messages);
 
 // Parts as they are, their text trusted.
 std::vector<PromptPiece> RenderRawParts(std::span<const PromptPart> parts);

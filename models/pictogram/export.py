@@ -12,7 +12,7 @@ from assemble import assemble_into, digest
 from base import Base, fetch
 from published import PLORA_PLACES, VIT, config, pack_wqkv, quantise
 from tensor_file import write_tensors
-from tower import PATCH
+from tower import PATCH, Projector
 
 
 def tower_tensors(state):
@@ -32,8 +32,7 @@ def tower_tensors(state):
 
 def bridge_tensors(state, base):
     """Projector and Partial LoRA under the published names. state: as train_bridge.py saves it."""
-    out = {f"vision_proj.{there}.{kind}": state["projector"][f"{here}.{kind}"]
-           for here, there in (("first", "0"), ("second", "2")) for kind in ("weight", "bias")}
+    out = {f"vision_proj.{name}": value for name, value in Projector.published(state["projector"]).items()}
     for name, value in state["plora"].items():
         side, place = name.split(".")
         layer, part = place.split("_")

@@ -99,11 +99,25 @@ class Tower(nn.Module):
 
 
 class Projector(nn.Module):
-    """mlp2x_gelu: patch rows [..., width] -> rows of the language model [..., hidden]."""
+    """mlp2x_gelu: patch rows [..., width] -> rows of the language model [..., hidden]. The tower's rows are large and far from zero, so it is
+    trained on standardised ones; `published` makes that part of the first layer."""
 
     def __init__(self, width, hidden):
         super().__init__()
         self.first, self.second = nn.Linear(width, hidden), nn.Linear(hidden, hidden)
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("spread", torch.ones(width))
+
+    def standardise(self, rows):
+        """Takes mean and spread from rows [n, width]."""
+        self.mean.copy_(rows.mean(0)), self.spread.copy_(rows.std(0))
 
     def forward(self, x):
-        return self.second(F.gelu(self.first(x)))
+        return self.second(F.gelu(self.first((x - self.mean) / self.spread)))
+
+    @staticmethod
+    def published(state):
+        """A state of this module -> {"0.weight", "0.bias", "2.weight", "2.bias"} of a plain Linear, GELU, Linear."""
+        weight = state["first.weight"] / state["spread"]
+        return {"0.weight": weight, "0.bias": state["first.bias"] - weight @ state["mean"],
+                "2.weight": state["second.weight"], "2.bias": state["second.bias"]}

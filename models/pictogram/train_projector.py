@@ -11,7 +11,7 @@ import torch
 from base import Base, fetch
 from pictures import Library
 from pool import Pool
-from tower import Projector, normalise
+from tower import normalise
 from train_tower import TowerTraining
 from words import Words, common_concepts
 
@@ -51,15 +51,13 @@ def main():
     config = state["config"]
     args.size, args.width, args.layers = config["image_size"], config["hidden_size"], config["num_hidden_layers"]
     model = TowerTraining(args, len(library.concepts), words, torch.from_numpy(base.embedding()))
-    model.load_state_dict(state["model"])
+    model.load_state_dict(state["model"], strict=False)
     model.to(args.device).eval()
     cached = tower_rows(model, Pool(args.pool, args.shards, common_concepts(library.index) if args.common else None), args.shards, args.device)
     steps = args.epochs * sum(len(slots) // BATCH for _, _, slots in cached)
     print(sum(len(slots) for _, _, slots in cached), "pictures,", steps, "steps", flush=True)
     sample = cached[0][0].float().flatten(0, 1)
-    mean, spread = sample.mean(0).to(args.device), sample.std(0).to(args.device)
-    model.projector = Projector(args.width, base.hidden).to(args.device)  # from the beginning, on standardised rows
-    model.projector.second.weight.data *= model.table.std() * 2
+    model.projector.standardise(sample.to(args.device))
     adam = torch.optim.AdamW(model.projector.parameters(), RATE, betas=(0.9, 0.98), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(adam, RATE, total_steps=steps + 1, pct_start=0.05)
     begin, done, shown = time.time(), 0, []
@@ -71,7 +69,7 @@ def main():
                     continue
                 part = [t[pick].to(args.device) for t in (rows, owner, slots)]
                 where = torch.arange(owner.shape[1], device=args.device).expand(BATCH, -1)
-                loss, distance = model.spelling((part[0].float() - mean) / spread, where, part[1], part[2])
+                loss, distance = model.spelling(part[0].float(), where, part[1], part[2])
                 adam.zero_grad()
                 (loss + 0.5 * distance).backward()
                 adam.step(), schedule.step()
@@ -80,10 +78,6 @@ def main():
                 if done % 100 == 0:
                     print(f"step {done}, spelling {sum(shown) / len(shown):.3f}, {time.time() - begin:.0f} s", flush=True)
                     shown = []
-    with torch.no_grad():  # the standardisation becomes part of the first layer
-        first = model.projector.first
-        first.weight /= spread
-        first.bias -= first.weight @ mean
     args.out.parent.mkdir(parents=True, exist_ok=True)
     torch.save({**state, "model": model.state_dict()}, args.out)
 

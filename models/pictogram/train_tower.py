@@ -1,10 +1,10 @@
-"""Stage 1: the tower learns to tell the concepts apart, patch rows together and, through the projector, to spell their names.
+"""Stage 1: the tower learns to tell the concepts apart.
 
-usage: python train_tower.py --data DATA --pool POOL --base DIR --out RUN/tower --pictures 600000 [--cool-down 120000]
+usage: python train_tower.py --data DATA --pool POOL --base DIR --out RUN/tower --pictures 600064 [--cool-down 120064] [--common]
 
-Two losses: the concept from the mean of a pictogram's rows (a linear head that is thrown away afterwards), and, from --spell-from on, for every row the token that
-it spells (words.py) by its direction among the language model's embeddings. Almost half of the patches, mostly background, is left out of each
-picture before the way down; then all take part. Goes on where it stopped; raising --pictures later goes on from before the way down.
+One linear head, thrown away afterwards, tells the concept from the mean of a pictogram's rows, and, from --rows-from on, from single rows too:
+the language model reads rows, not their mean. Almost half of the patches, mostly background, are left out of each picture before the way down;
+then all take part. Goes on where it stopped; raising --pictures later goes on from before the way down.
 """
 import argparse
 import time
@@ -21,7 +21,7 @@ from training import Muon, Run, rate_at
 from words import Words, common_concepts
 
 KEPT = 20          # patches of 36 that take part before the way down
-SPELLED = 12       # rows of a picture whose spelling is graded
+GRADED = 12        # rows of a picture that are graded one by one
 SHARPNESS = 24.0   # of the comparison with the embeddings' directions
 WARM_UP = 4000     # pictures
 MUON_RATE, ADAM_RATE = 0.02, 2e-3
@@ -46,9 +46,9 @@ class TowerTraining(torch.nn.Module):
         known = {id(p) for p in matrices}
         return matrices, [p for p in self.parameters() if id(p) not in known]
 
-    def losses(self, pixels, owner, slots, kept, is_spelling):
+    def losses(self, pixels, owner, slots, kept, by_rows):
         """pixels [n, 3, size, size] normalised; owner [n, patches] (slot or -1); slots [n, 3] (concept or -1); kept [n, k] patches or
-        None. Returns (loss, share of concepts told right, spelling loss)."""
+        None. Returns (loss, shares of concepts told right by means and, if `by_rows`, by single rows)."""
         rows = self.tower(pixels, kept)
         where = torch.arange(owner.shape[1], device=owner.device).expand_as(owner) if kept is None else kept
         owner = owner.gather(1, where)
@@ -62,22 +62,31 @@ class TowerTraining(torch.nn.Module):
         target = torch.cat([slots[is_there], slots[is_single][:, 0]])
         concept_loss = F.cross_entropy(logits, target, label_smoothing=0.05)
         right = float((logits.detach().argmax(1) == target).float().mean())
-        if not is_spelling:
+        if not by_rows:
             return concept_loss, right, 0.0
-        spelling_loss, distance = self.spelling(rows, where, owner, slots)
-        return concept_loss + spelling_loss + 0.5 * distance, right, float(spelling_loss.detach())
+        own, graded = self._graded(owner, slots)
+        is_thing = own >= 0
+        concept = slots.gather(1, own.clamp(min=0))[is_thing]
+        logits = self.head(rows.gather(1, graded[..., None].expand(-1, -1, rows.shape[2]))[is_thing])
+        right_rows = float((logits.detach().argmax(1) == concept).float().mean())
+        return concept_loss + F.cross_entropy(logits, concept, label_smoothing=0.05), right, right_rows
 
     def spelling(self, rows, where, owner, slots):
         """rows [n, k, width] of the patches `where` [n, k], whose owners are `owner` [n, k]. Returns (loss of the tokens' directions, mean
-        squared distance from their embeddings in units of these). A picture of one pictogram spells it everywhere, others where it is."""
-        owner = torch.where(slots[:, 1:2] < 0, 0, owner)
-        graded = torch.rand(owner.shape, device=owner.device).topk(SPELLED, 1).indices
-        own, place = owner.gather(1, graded), where.gather(1, graded)
+        squared distance from their embeddings in units of these)."""
+        own, graded = self._graded(owner, slots)
+        place = where.gather(1, graded)
         concept = torch.where(own >= 0, slots.gather(1, own.clamp(min=0)), -1)
         wanted = self.patterns[concept, place].flatten()
         out = self.projector(rows.gather(1, graded[..., None].expand(-1, -1, rows.shape[2]))).flatten(0, 1)
         loss = F.cross_entropy(SHARPNESS * F.normalize(out, dim=1) @ self.directions.T, wanted)
         return loss, ((out - self.table[wanted]) ** 2).mean() / self.table.pow(2).mean()
+
+    def _graded(self, owner, slots):
+        """Some rows of each picture, and whose they are: a picture of one pictogram is its everywhere. (slots [n, k], -1: nobody's; places [n, k])"""
+        owner = torch.where(slots[:, 1:2] < 0, 0, owner)
+        graded = torch.rand(owner.shape, device=owner.device).topk(GRADED, 1).indices
+        return owner.gather(1, graded), graded
 
 
 @torch.no_grad()
@@ -109,7 +118,7 @@ def main():
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--pictures", type=int, default=600_000)
     parser.add_argument("--cool-down", type=int, default=120_000, help="pictures")
-    parser.add_argument("--spell-from", type=int, default=200_000, help="pictures")
+    parser.add_argument("--rows-from", type=int, default=150_000, help="pictures")
     parser.add_argument("--common", action="store_true", help="only the common concepts: the first part of a long training")
     parser.add_argument("--shards", type=int, default=32)
     parser.add_argument("--batch", type=int, default=128)
@@ -133,7 +142,7 @@ def main():
     muon, adam = Muon(matrices, MUON_RATE), torch.optim.AdamW(others, ADAM_RATE, betas=(0.9, 0.98), weight_decay=0.01)
     seen = turn = 0
     if state := run.load(args.pictures, args.cool_down):
-        model.load_state_dict(state["model"]), muon.load_state_dict(state["muon"]), adam.load_state_dict(state["adam"])
+        model.load_state_dict(state["model"], strict=False), muon.load_state_dict(state["muon"]), adam.load_state_dict(state["adam"])
         seen, turn = state["seen"], state["turn"]
         print("going on at", seen)
     print("parameters: tower", sum(p.numel() for p in model.tower.parameters()), "projector",
@@ -152,18 +161,18 @@ def main():
             for group in optimiser.param_groups:
                 group["lr"] = rate * factor
         kept = ((owner >= 0).float() + torch.rand(owner.shape, device=args.device)).topk(KEPT, 1).indices if seen < level_end else None
-        loss, right, spelling = model.losses(normalise(pixels), owner, slots, kept, seen >= args.spell_from)
+        loss, right, right_rows = model.losses(normalise(pixels), owner, slots, kept, seen >= args.rows_from)
         muon.zero_grad(), adam.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(others, 1.0)
         muon.step(), adam.step()
         before, seen = seen, seen + args.batch
-        shown.append((right, spelling))
+        shown.append((right, right_rows))
         if before < level_end <= seen:
             save("level.pt")
         if len(shown) == 40:
-            right, spelling = (round(sum(s[i] for s in shown) / len(shown), 3) for i in (0, 1))
-            print(f"{seen} pictures, {(seen - first) / (time.time() - begin):.0f} a second, right {right}, spelling {spelling}", flush=True)
+            right, by_rows = (round(sum(s[i] for s in shown) / len(shown), 3) for i in (0, 1))
+            print(f"{seen} pictures, {(seen - first) / (time.time() - begin):.0f} a second, right {right}, by single rows {by_rows}", flush=True)
             shown = []
         if time.time() - last_eval > 240 or seen >= args.pictures:
             save("latest.pt")

@@ -7,7 +7,8 @@
 
 namespace triptych::internlm_xcomposer2 {
 
-// The card of InternLM-XComposer2 and -VL: every picture squashed to img_size, (img_size / 14)^2 rows.
+// The card of InternLM-XComposer2 and -VL (every picture squashed to img_size, (img_size / 14)^2 rows), of 4KHD and of 2.5 (a global view and
+// tiles, image_geometry.h). Which one it is, and whether it has task LoRAs, LoadConfig tells.
 StatusOr<std::unique_ptr<ModelCard>> LoadCard(const std::string& model_dir);
 
 }  // namespace triptych::internlm_xcomposer2

@@ -15,6 +15,9 @@ constexpr char kMetaInstruction[] =
     "- InternLM-XComposer (浦语·灵笔) is capable of comprehending and articulating responses effectively based on the provided "
     "image.";
 
+constexpr ChatTemplate kV2{.default_system = kMetaInstruction, .bos_before_every_text = true};
+constexpr ChatTemplate k2d5{.default_system = "", .bos_before_every_text = false};
+
 // Collects text into pieces that pictures part.
 class PieceList {
  public:
@@ -47,8 +50,8 @@ std::string_view NameOf(ChatRole role) {
   return "";
 }
 
-bool IsEmpty(const ChatMessage& message) {
-  for (const PromptPart& part : message.parts) {
+bool IsEmpty(std::span<const PromptPart> parts) {
+  for (const PromptPart& part : parts) {
     const auto* text = std::get_if<std::string>(&part);
     if (text == nullptr || !text->empty()) return false;
   }
@@ -69,16 +72,16 @@ Status CheckTurns(std::span<const ChatMessage> turns) {
 
 }  // namespace
 
-StatusOr<std::vector<PromptPiece>> RenderChat(std::span<const ChatMessage> messages) {
+const ChatTemplate& ChatTemplateOf(Variant variant) { return variant == Variant::k2d5 ? k2d5 : kV2; }
+
+StatusOr<std::vector<PromptPiece>> RenderChat(const ChatTemplate& chat_template, std::span<const ChatMessage> messages) {
   PieceList pieces;
   const bool has_system = !messages.empty() && messages.front().role == ChatRole::kSystem;
-  if (!has_system || !IsEmpty(messages.front())) {
+  const PromptPart standing_in = std::string(chat_template.default_system);
+  const std::span system = has_system ? std::span(messages.front().parts) : std::span(&standing_in, 1);
+  if (!IsEmpty(system)) {
     pieces.Begin("system");
-    if (has_system) {
-      for (const PromptPart& part : messages.front().parts) pieces.Part(part, /*trusted=*/false);
-    } else {
-      pieces.Text(kMetaInstruction, /*trusted=*/false);
-    }
+    for (const PromptPart& part : system) pieces.Part(part, /*trusted=*/false);
     pieces.End();
   }
   const auto turns = messages.subspan(has_system ? 1 : 0);

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/model_card/internlm_xcomposer2/config.h"
 #include "common/model_card/model_card.h"
 
 namespace triptych::internlm_xcomposer2 {
@@ -11,17 +12,29 @@ namespace triptych::internlm_xcomposer2 {
 inline constexpr std::string_view kTurnStart = "[UNUSED_TOKEN_146]";
 inline constexpr std::string_view kTurnEnd = "[UNUSED_TOKEN_145]";
 
+// How a checkpoint's conversations are written.
+struct ChatTemplate {
+  std::string_view default_system;     // stands in for a system message that is not there; empty: nothing does, and the turn is left out
+  bool bos_before_every_text = false;  // every text between pictures begins with BOS; else BOS stands in front of all, once
+};
+
+// XComposer2, -VL and 4KHD: the published meta instruction, BOS before every text. 2.5: no default, BOS once.
+const ChatTemplate& ChatTemplateOf(Variant variant);
+
 // A picture, or text between pictures.
 struct PromptPiece {
   int32_t image = -1;          // index of a picture; -1: text
   std::vector<TextRun> runs;   // not empty when text
 };
 
-// The published chat template:
-//   START system\n{meta}END\nSTART user\n{question}END\nSTART assistant\n{answer}END\n ... START assistant\n
-// Without a system message the published meta instruction stands in; an empty one leaves the system turn out. After the system message
+// The published chat template, pictures where the messages' parts have them:
+//   START system\n{system}END\nSTART user\n{question}END\nSTART assistant\n{answer}END\n ... START assistant\n
+// Without a system message the template's default stands in; an empty one leaves the system turn out. After the system message
 // user and assistant take turns; a last assistant message is a beginning that the model continues. kInvalidArgument otherwise.
-StatusOr<std::vector<PromptPiece>> RenderChat(std::span<const ChatMessage> messages);
+//
+// (2.5's chat() puts a single picture that its question does not place in front of the whole prompt, before the first START. Messages place
+// each picture themselves; a raw prompt that begins with the picture is that layout.)
+StatusOr<std::vector<PromptPiece>> RenderChat(const ChatTemplate& chat_template, std::span<const ChatMessage> messages);
 
 // Parts as they are, their text trusted.
 std::vector<PromptPiece> RenderRawParts(std::span<const PromptPart> parts);

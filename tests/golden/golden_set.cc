@@ -9,6 +9,9 @@
 
 #include <ATen/ops/cat.h>
 
+#include "common/check.h"
+#include "common/model_card/internlm_xcomposer2/adapters.h"
+#include "common/model_card/internlm_xcomposer2/config.h"
 #include "nlohmann/json.hpp"
 #include "worker/weights/safetensors_file.h"
 
@@ -55,10 +58,21 @@ StatusOr<GoldenCase> ReadCase(const weights::SafetensorsFile& file) {
   return golden;
 }
 
-// What generate() gave, from the set's manifest: a leading BOS, then new tokens.
-void ReadPenalized(const nlohmann::json& manifest, GoldenCase& golden) {
+int32_t AdapterOf(const std::string& name) {
+  const auto& names = internlm_xcomposer2::kAdapters;
+  const auto found = std::find(names.begin(), names.end(), name);
+  TRIPTYCH_CHECK(found != names.end());
+  return static_cast<int32_t>(found - names.begin());
+}
+
+// How the case was run, and what generate() gave (a leading BOS, then new tokens), from the set's manifest.
+void ReadManifest(const nlohmann::json& manifest, GoldenCase& golden) {
   for (const nlohmann::json& entry : manifest.value("cases", nlohmann::json::array())) {
     if (entry.value("id", "") != golden.name) continue;
+    golden.adapter = AdapterOf(entry.value("infer_mode", "base"));
+    golden.prompt.adapter = golden.adapter;
+    const auto hd_num = entry.value("hd_num_used", nlohmann::json());
+    golden.max_tiles.assign(entry["images"].size(), hd_num.is_null() ? 0 : hd_num.get<int32_t>());
     const nlohmann::json generate = entry.value("generate", nlohmann::json::object());
     if (!generate.contains("greedy_rep")) continue;
     golden.repetition_penalty = generate["greedy_rep"]["repetition_penalty"];
@@ -81,6 +95,12 @@ std::vector<std::string> GoldenFolders(const std::string& model_type) {
   return folders;
 }
 
+bool IsPlain(const std::string& folder) {
+  const auto config = internlm_xcomposer2::LoadConfig(folder);
+  TRIPTYCH_CHECK(config.ok());
+  return !config->tiles();
+}
+
 StatusOr<std::vector<GoldenCase>> LoadGoldenCases(const std::string& folder) {
   std::ifstream stream(folder + "/manifest.json");
   const nlohmann::json manifest =
@@ -92,7 +112,7 @@ StatusOr<std::vector<GoldenCase>> LoadGoldenCases(const std::string& folder) {
     TRIPTYCH_ASSIGN_OR_RETURN(const auto file, weights::SafetensorsFile::Open(entry.path()));
     if (file.Find("input_ids") == nullptr) continue;
     TRIPTYCH_ASSIGN_OR_RETURN(GoldenCase golden, ReadCase(file));
-    ReadPenalized(manifest, golden);
+    ReadManifest(manifest, golden);
     cases.push_back(std::move(golden));
   }
   std::sort(

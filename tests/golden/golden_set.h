@@ -14,6 +14,8 @@ namespace triptych::golden {
 // pictures.
 struct GoldenCase {
   std::string name;
+  int32_t adapter = 0;              // its place among the model card's
+  std::vector<int32_t> max_tiles;   // of its pictures
   fakes::ScriptedSequence prompt;   // with blocks for the greedy tokens too
   at::Tensor logits;                // [prompt, vocab] float32
   std::vector<TokenId> greedy_ids;  // the 32 that follow
@@ -21,6 +23,9 @@ struct GoldenCase {
   float repetition_penalty = 1;
   std::vector<TokenId> penalized_ids;
 };
+
+// Of a set that is tried in every way: the plain one. Others are tried in fewer, as their prompts are long.
+bool IsPlain(const std::string& folder);
 
 // Folders of golden sets of a model_type: those in TRIPTYCH_GOLDEN (separated by colons) when it is
 // set, else those in tests/golden.

@@ -1,6 +1,7 @@
 #include "worker/vision/registry.h"
 
 #include "common/model_card/internlm_xcomposer2/config.h"
+#include "worker/vision/tiled_encoder.h"
 #include "worker/vision/xcomposer2_encoder.h"
 
 namespace triptych::vision {
@@ -23,7 +24,12 @@ StatusOr<std::unique_ptr<VisionEncoder>> LoadVisionEncoder(const std::string& mo
                                                            at::Device device,
                                                            at::ScalarType dtype) {
   TRIPTYCH_ASSIGN_OR_RETURN(const internlm_xcomposer2::Config config, internlm_xcomposer2::LoadConfig(model_dir));
-  return XComposer2Encoder::Load(loader, TowerSizes(config), config.hidden_size, device, dtype);
+  if (!config.tiles()) return XComposer2Encoder::Load(loader, TowerSizes(config), config.hidden_size, device, dtype);
+  const TiledEncoder::Options options{.sizes = TowerSizes(config),
+                                      .rule = config.tiling(),
+                                      .hidden_size = config.hidden_size,
+                                      .default_max_tiles = config.DefaultMaxTiles(/*num_images=*/1)};
+  return TiledEncoder::Load(loader, options, device, dtype);
 }
 
 }  // namespace triptych::vision

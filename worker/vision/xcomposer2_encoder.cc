@@ -16,7 +16,7 @@ StatusOr<std::unique_ptr<VisionEncoder>> XComposer2Encoder::Load(const weights::
   WeightReader reader(&loader, device, dtype);
   TRIPTYCH_ASSIGN_OR_RETURN(ClipVit vit, ClipVit::Load(reader, "vit.vision_tower.vision_model.", sizes));
   TRIPTYCH_ASSIGN_OR_RETURN(Projector projector, Projector::Load(reader, "vision_proj", sizes.width, hidden_size));
-  TRIPTYCH_RETURN_IF_ERROR(reader.CheckAllRead({"vit.", "vision_proj."}));
+  TRIPTYCH_RETURN_IF_ERROR(reader.CheckAllRead({"vit.", "vision_proj.", "plora_"}));
   return std::unique_ptr<VisionEncoder>(new XComposer2Encoder(std::move(vit), std::move(projector), hidden_size));
 }
 

@@ -31,12 +31,16 @@ StatusOr<Attention> Attention::Load(const weights::WeightLoader& loader,
   TRIPTYCH_ASSIGN_OR_RETURN(
       layers::PloraLinear wqkv,
       layers::PloraLinear::LoadColumn(
-          loader, {names.wqkv, config.hidden_size, packed, config.bias}, heads.qkv_rows, context));
+          loader,
+          {{names.wqkv, config.hidden_size, packed, config.bias}, AdapterPairsOf(config)},
+          heads.qkv_rows,
+          context));
   TRIPTYCH_ASSIGN_OR_RETURN(
       layers::PloraLinear wo,
       layers::PloraLinear::LoadRow(
           loader,
-          {names.wo, config.num_heads * head_dim, config.hidden_size, config.bias},
+          {{names.wo, config.num_heads * head_dim, config.hidden_size, config.bias},
+           AdapterPairsOf(config)},
           heads.query_features,
           context));
   kernels::PagedKv cache = kernels::PagedKv::Allocate(
@@ -49,7 +53,7 @@ at::Tensor Attention::Forward(const at::Tensor& x, const StepTensors& step) {
   const int64_t group = heads_.group;
   // Packed [kv heads, group queries + key + value, d].
   const at::Tensor qkv =
-      wqkv_.Forward(x, step.image_runs).view({n, heads_.kv_heads, group + 2, head_dim_});
+      wqkv_.Forward(x, step.low_rank).view({n, heads_.kv_heads, group + 2, head_dim_});
   at::Tensor q = qkv.narrow(2, 0, group).contiguous().view({n, heads_.query_heads(), head_dim_});
   at::Tensor k = qkv.select(2, group).contiguous();
   const at::Tensor v = qkv.select(2, group + 1).contiguous();
@@ -57,7 +61,7 @@ at::Tensor Attention::Forward(const at::Tensor& x, const StepTensors& step) {
   kernels::ApplyRotary(k, step.rotary.cos, step.rotary.sin);
   kernels::WriteKv(k, v, step.rows, cache_);
   const at::Tensor mixed = kernels::PagedAttention(q, cache_, step.rows);
-  return wo_.Forward(mixed.view({n, heads_.query_heads() * head_dim_}), step.image_runs);
+  return wo_.Forward(mixed.view({n, heads_.query_heads() * head_dim_}), step.low_rank);
 }
 
 }  // namespace triptych::model::internlm_xcomposer2

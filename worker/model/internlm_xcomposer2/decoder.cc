@@ -58,7 +58,7 @@ StatusOr<std::unique_ptr<ModelRunner>> Decoder::Load(const weights::WeightLoader
                                                      int64_t num_blocks,
                                                      const layers::RankContext& context) {
   TRIPTYCH_RETURN_IF_ERROR(weights::CheckNoExtra(
-      loader, DecoderTensors(config.num_layers, config.bias), EncoderPrefixes()));
+      loader, DecoderTensors(config), EncoderPrefixes()));
   TRIPTYCH_ASSIGN_OR_RETURN(
       layers::VocabEmbedding embedding,
       layers::VocabEmbedding::Load(
@@ -100,11 +100,11 @@ at::Tensor Decoder::Forward(const StepInput& input) {
     for (Layer& layer : layers_) layer.attention.Copy(copy);
   }
   const StepTensors step = MakeStepTensors(*input.plan, rotary_, context_.device);
-  at::Tensor x = embedding_.Forward(step.ids, input.image_rows, step.image_runs);
+  at::Tensor x = embedding_.Forward(step.ids, input.image_rows, step.low_rank.images);
   for (Layer& layer : layers_) {
     x.add_(layer.attention.Forward(kernels::RmsNorm(x, layer.attention_norm, norm_eps_), step));
-    x.add_(layer.feed_forward.Forward(kernels::RmsNorm(x, layer.ffn_norm, norm_eps_),
-                                      step.image_runs));
+    x.add_(
+        layer.feed_forward.Forward(kernels::RmsNorm(x, layer.ffn_norm, norm_eps_), step.low_rank));
   }
   const at::Tensor last = kernels::RmsNorm(x.index_select(0, step.wanted), norm_, norm_eps_);
   return output_.Forward(last);

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <vector>
-
 #include <ATen/core/Tensor.h>
 
 #include "common/model_card/internlm_xcomposer2/config.h"
@@ -22,7 +20,7 @@ class FeedForward {
                                     const layers::RankContext& context);
 
   // x [n, hidden] -> [n, hidden], summed over ranks.
-  at::Tensor Forward(const at::Tensor& x, const std::vector<layers::RowRun>& image_runs) const;
+  at::Tensor Forward(const at::Tensor& x, const layers::LowRankRows& rows) const;
 
  private:
   FeedForward(layers::PloraLinear w1, layers::PloraLinear w3, layers::PloraLinear w2);

@@ -5,7 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "common/status.h"
-#include "worker/model/layers/row_run.h"
+#include "worker/model/layers/projection.h"
 #include "worker/model/layers/tp_linear.h"
 
 namespace triptych::model::layers {
@@ -13,7 +13,7 @@ namespace triptych::model::layers {
 // A linear layer with Partial LoRA: y = W x + b, and on picture rows alone + s B(A(x)). Reads
 // `name`.Plora_A.weight [r, in] and `name`.Plora_B.weight [out, r]; r is found in their shapes, s
 // is 2 when r is 8 and 1 otherwise (it is stored nowhere).
-class PloraLinear {
+class PloraLinear final : public Projection {
  public:
   // Output features split by stored rows: A on every rank, B split as W.
   static StatusOr<PloraLinear> LoadColumn(const weights::WeightLoader& loader,
@@ -29,7 +29,7 @@ class PloraLinear {
 
   // [n, in] -> [n, out]: this rank's features after LoadColumn, the sum over ranks after LoadRow.
   // Only `image_runs` pay for the low-rank part.
-  at::Tensor Forward(const at::Tensor& x, const std::vector<RowRun>& image_runs) const;
+  at::Tensor Forward(const at::Tensor& x, const std::vector<RowRun>& image_runs) const override;
 
  private:
   PloraLinear(TpLinear base, TpLinear a, TpLinear b, double scale, comm::Communicator* reduce);

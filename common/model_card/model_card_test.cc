@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "common/json/json_config.h"
 #include "common/model_card/internlm_xcomposer2/config.h"
-#include "common/model_card/json_config.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

@@ -1,7 +1,7 @@
 #include <array>
 
+#include "common/json/json_config.h"
 #include "common/model_card/internlm_xcomposer2/card.h"
-#include "common/model_card/json_config.h"
 #include "common/model_card/model_card.h"
 
 namespace triptych {

@@ -39,7 +39,7 @@ struct Request {
   bool score_only = false;
   bool alone = false;                    // in steps of its own
   bool penalty_sees_prompt = false;
-  TokenId bos = 1;                       // what the repetition penalty sees in the prompt's stead
+  TokenId bos = 1;                       // what the repetition penalty sees in the prompt's stead; -1: nothing
   bool progress = false;
   std::vector<ResumedSequence> resume;   // empty, or one for each sequence
 };

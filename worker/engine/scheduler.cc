@@ -198,7 +198,7 @@ SampleRequest Scheduler::MakeSample(const RequestState& request, const Sequence&
   if (r.sampling->UsesPenalties()) {
     if (r.penalty_sees_prompt) {
       std::ranges::copy_if(r.prompt, std::back_inserter(sample.penalized), [](TokenId id) { return id != kImageRow; });
-    } else {
+    } else if (r.bos >= 0) {
       sample.penalized.push_back(r.bos);
     }
     sample.penalized.insert(sample.penalized.end(), sequence.output.begin(), sequence.output.end());

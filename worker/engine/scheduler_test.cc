@@ -312,6 +312,22 @@ TEST_F(SchedulerTest, AResumedRequestGoesOnExactlyAtEveryCut) {
   ExpectEmpty();
 }
 
+TEST_F(SchedulerTest, PenaltiesSeeBosInThePromptsSteadWhereThereIsOne) {
+  for (const TokenId bos : {1, -1}) {
+    auto request = Make({5, 6}, 2);
+    auto params = std::make_shared<SamplingParams>();
+    params->repetition_penalty = 1.5;
+    request->sampling = params;
+    request->bos = bos;
+    Admit(std::move(request));
+    const StepPlan plan = scheduler_->PlanStep(clock_.Now());
+    ASSERT_EQ(plan.sequences.size(), 1u);
+    EXPECT_EQ(plan.sequences[0].sample->penalized, bos < 0 ? std::vector<TokenId>{} : std::vector<TokenId>{bos});
+    scheduler_->Commit(plan, group_->Run(plan), clock_.Now());
+    RunAll();
+  }
+}
+
 TEST_F(SchedulerTest, StopTokensEndASequenceAndAreNotItsOutput) {
   auto request = Make(Text(20), 100);
   const auto free = Expected(*request);

@@ -3,7 +3,7 @@
 #include <array>
 #include <string_view>
 
-#include "common/model_card/json_config.h"
+#include "common/json/json_config.h"
 #include "worker/model/internlm_xcomposer2/decoder.h"
 
 namespace triptych::model {

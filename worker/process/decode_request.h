@@ -19,7 +19,7 @@ struct DecoderTraits {
   internal::v1::ModelIdentity identity;
   int32_t vocab_size = 0;
   int32_t context_tokens = 0;
-  TokenId bos = 1;
+  TokenId bos = 1;  // -1: the tokenizer adds none
   RequestLimits limits;
 };
 

@@ -1,9 +1,9 @@
 #include "common/model_card/internlm_xcomposer2/card.h"
 
 #include "common/hash/sha256.h"
+#include "common/json/json_config.h"
 #include "common/model_card/internlm_xcomposer2/chat_prompt.h"
 #include "common/model_card/internlm_xcomposer2/config.h"
-#include "common/model_card/json_config.h"
 
 namespace triptych::internlm_xcomposer2 {
 namespace {

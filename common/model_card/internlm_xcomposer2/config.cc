@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "common/model_card/json_config.h"
+#include "common/json/json_config.h"
 
 namespace triptych::internlm_xcomposer2 {
 namespace {

@@ -1,5 +1,7 @@
-#include "common/model_card/json_config.h"
+#include "common/json/json_config.h"
 
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -41,11 +43,43 @@ void JsonConfig::Flag(std::string_view key, bool* value) {
   *value = found->get<bool>();
 }
 
+void JsonConfig::Text(std::string_view key, std::string* value) {
+  const nlohmann::json* found = Find(key);
+  if (found == nullptr) return;
+  if (!found->is_string()) return Fail(key, "it is not a text");
+  *value = found->get<std::string>();
+}
+
+const nlohmann::json* JsonConfig::Object(std::string_view key) {
+  const nlohmann::json* found = Find(key);
+  if (found == nullptr || found->is_object()) return found;
+  Fail(key, "it is not an object");
+  return nullptr;
+}
+
+const nlohmann::json* JsonConfig::Array(std::string_view key) {
+  const nlohmann::json* found = Find(key);
+  if (found == nullptr || found->is_array()) return found;
+  Fail(key, "it is not a list");
+  return nullptr;
+}
+
+void JsonConfig::Only(std::initializer_list<std::string_view> keys) {
+  for (const auto& [key, value] : object_.items()) {
+    if (std::ranges::find(keys, key) == keys.end()) Fail(key, "it is not supported");
+  }
+}
+
 void JsonConfig::Require(bool condition, std::string_view key, std::string_view what) {
   if (!condition) Fail(key, std::string(what));
 }
 
-StatusOr<std::string> ReadTextFile(const std::string& path) {
+StatusOr<std::string> ReadTextFile(const std::string& path, int64_t max_bytes) {
+  std::error_code unknown;
+  const uintmax_t bytes = std::filesystem::file_size(path, unknown);
+  if (!unknown && std::cmp_greater(bytes, max_bytes)) {
+    return FailedPrecondition("{}: the file has {} bytes, at most {} are read", path, bytes, max_bytes);
+  }
   std::ifstream in(path, std::ios::binary);
   std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   if (!in.is_open() || in.bad()) return FailedPrecondition("{}: cannot read the file", path);
@@ -56,6 +90,12 @@ StatusOr<nlohmann::json> ParseJsonObject(std::string_view text, std::string_view
   nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return FailedPrecondition("{}: it is not a JSON object", file_name);
   return json;
+}
+
+std::string TypeOf(const nlohmann::json& value) {
+  if (!value.is_object()) return "";
+  const auto type = value.find("type");
+  return type == value.end() || !type->is_string() ? "" : type->get<std::string>();
 }
 
 }  // namespace triptych

@@ -64,19 +64,21 @@ void ReadPenalized(const nlohmann::json& manifest, GoldenCase& golden) {
     golden.repetition_penalty = generate["greedy_rep"]["repetition_penalty"];
     golden.penalized_ids = generate["greedy_rep"]["ids"].get<std::vector<TokenId>>();
     golden.penalized_ids.erase(golden.penalized_ids.begin());
+    golden.penalty_sees_prompt = manifest.value("penalty_sees_prompt", false);
   }
 }
 
 }  // namespace
 
-std::vector<std::string> GoldenFolders(const std::string& model_type) {
+std::vector<std::string> GoldenFolders(const std::vector<std::string>& model_types) {
   std::vector<std::string> folders;
   for (const std::string& folder : CandidateFolders()) {
     std::ifstream stream(folder + "/config.json");
     const nlohmann::json config =
         nlohmann::json::parse(stream, nullptr, /*allow_exceptions=*/false);
-    if (config.is_object() && config.value("model_type", "") == model_type)
-      folders.push_back(folder);
+    if (!config.is_object()) continue;
+    const std::string model_type = config.value("model_type", "");
+    if (std::ranges::find(model_types, model_type) != model_types.end()) folders.push_back(folder);
   }
   return folders;
 }

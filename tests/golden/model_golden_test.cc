@@ -1,7 +1,9 @@
 // The language model against the reference's numbers: logits at every position, the greedy
 // continuation, and that no bit hangs on how the work is cut into steps.
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <numeric>
 #include <string>
@@ -35,10 +37,10 @@ constexpr double kLogitTolerance = 2e-3;
 constexpr double kLogprobTolerance = 1e-3;
 constexpr int64_t kNumBlocks = 256;
 
-// The plain variant: high-resolution ones carry the separators' vectors.
+// Of XComposer2 the plain variant: high-resolution ones carry the separators' vectors.
 std::vector<std::string> PlainFolders() {
   std::vector<std::string> folders;
-  for (const std::string& folder : GoldenFolders("internlmxcomposer2")) {
+  for (const std::string& folder : GoldenFolders({"internlmxcomposer2", "internlm2", "llama", "llava"})) {
     const auto loader = weights::LoadCheckpoint(folder);
     if (!loader.ok() || !(*loader)->Has("plora_glb_GN")) folders.push_back(folder);
   }
@@ -280,6 +282,12 @@ class GroupGoldenTest : public ::testing::TestWithParam<GroupSetting> {
         .params = std::make_shared<engine::SamplingParams>(
             engine::SamplingParams{.repetition_penalty = repetition_penalty}),
         .penalized = {kBos}};
+    if (golden.penalty_sees_prompt) {
+      request.penalized.clear();
+      std::ranges::copy_if(golden.prompt.tokens,
+                           std::back_inserter(request.penalized),
+                           [](TokenId id) { return id != kImageRow; });
+    }
     std::vector<TokenId> chosen;
     int32_t begin = 0;
     while (chosen.size() < count) {

@@ -1,5 +1,5 @@
 // The whole of a worker without its network: picture files through decoder, tower and projector into an embedding store, prompts through the
-// engine over tensor-parallel ranks, and the reference's tokens out. Every golden set of the plain variant, from its own checkpoint.
+// engine over tensor-parallel ranks, and the reference's tokens out. Every golden set, of XComposer2 those of the plain variant, from its own checkpoint.
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -39,10 +39,10 @@ std::string ReadFile(const std::string& path) {
 
 nlohmann::json Manifest(const std::string& folder) { return nlohmann::json::parse(ReadFile(folder + "/manifest.json")); }
 
-// Those whose pictures are one tile.
-std::vector<std::string> PlainFolders() {
+// Those of some families whose pictures are one tile.
+std::vector<std::string> PlainFolders(const std::vector<std::string>& model_types) {
   std::vector<std::string> folders;
-  for (const std::string& folder : GoldenFolders("internlmxcomposer2")) {
+  for (const std::string& folder : GoldenFolders(model_types)) {
     const auto loader = weights::LoadCheckpoint(folder);
     if (!loader.ok() || !(*loader)->Has("plora_glb_GN")) folders.push_back(folder);
   }
@@ -83,6 +83,9 @@ TEST_P(VisionGoldenTest, PreprocessingIsExactAndTowerAndProjectorAreTheReference
       auto again = encoder_->Prepare(Pixels(GetParam() + "/" + entry["preprocessed_png"][i].get<std::string>()), 0);
       ASSERT_TRUE(again.ok());
       EXPECT_TRUE(at::equal(prepared->tiles, again->tiles)) << entry["id"];
+      if (file->Find(fmt::format("pixel_values{}", i)) != nullptr) {
+        EXPECT_TRUE(at::equal(prepared->tiles[0], *file->Read(fmt::format("pixel_values{}", i)))) << entry["id"];
+      }
       const at::Tensor features = encoder_->Tower(prepared->tiles);
       if (file->Find(fmt::format("tower_out{}", i)) != nullptr) {
         EXPECT_LT(MaxDifference(features[0], *file->Read(fmt::format("tower_out{}", i))), kVisionTolerance) << entry["id"];
@@ -94,7 +97,7 @@ TEST_P(VisionGoldenTest, PreprocessingIsExactAndTowerAndProjectorAreTheReference
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Sets, VisionGoldenTest, testing::ValuesIn(PlainFolders()), [](const auto& info) {
+INSTANTIATE_TEST_SUITE_P(Sets, VisionGoldenTest, testing::ValuesIn(PlainFolders({"internlmxcomposer2", "llava"})), [](const auto& info) {
   std::string name = std::filesystem::path(info.param).filename();
   std::replace_if(name.begin(), name.end(), [](unsigned char c) { return !std::isalnum(c); }, '_');
   return name;
@@ -175,8 +178,6 @@ class EngineGoldenTest : public testing::TestWithParam<Setting> {
 
   // Prompts of all cases, their pictures encoded from the files.
   void LoadPrompts(int32_t hidden_size) {
-    auto encoder = vision::LoadVisionEncoder(GetParam().folder, *loader_, at::kCPU);
-    ASSERT_TRUE(encoder.ok()) << encoder.status();
     cases_ = *LoadGoldenCases(GetParam().folder);
     const auto entries = Manifest(GetParam().folder)["cases"];
     for (size_t c = 0; c < cases_.size(); ++c) {
@@ -187,6 +188,8 @@ class EngineGoldenTest : public testing::TestWithParam<Setting> {
       const std::vector<TokenId>& ids = cases_[c].prompt.tokens;
       auto from = ids.begin();
       for (const auto& name : (*entry)["images"]) {
+        const auto encoder = vision::LoadVisionEncoder(GetParam().folder, *loader_, at::kCPU);
+        ASSERT_TRUE(encoder.ok()) << encoder.status();
         const auto prepared = (*encoder)->Prepare(Pixels(GetParam().folder + "/" + name.get<std::string>()), 0);
         const at::Tensor rows = (*encoder)->Project(*prepared, (*encoder)->Tower(prepared->tiles));
         EmbeddingKey key;
@@ -212,6 +215,7 @@ class EngineGoldenTest : public testing::TestWithParam<Setting> {
     request->max_new_tokens = max_new;
     request->stop_token_ids = std::move(stop_ids);
     request->score_only = score_only;
+    request->penalty_sees_prompt = cases_[c].penalty_sees_prompt;
     auto outcome = std::make_shared<Outcome>();
     const Status submitted = engine_->Submit(std::move(request), outcome);
     EXPECT_TRUE(submitted.ok()) << submitted;
@@ -303,7 +307,7 @@ TEST_P(EngineGoldenTest, PenaltiesAndBeamsAreTheOfficialGenerates) {
 
 std::vector<Setting> Settings() {
   std::vector<Setting> settings;
-  for (const std::string& folder : PlainFolders()) {
+  for (const std::string& folder : PlainFolders({"internlmxcomposer2", "internlm2", "llama", "llava"})) {
     for (const int32_t chunk : {7, 64, 4096}) settings.push_back({folder, 1, chunk, false});
     settings.push_back({folder, 2, 64, false});
     settings.push_back({folder, 2, 4096, true});

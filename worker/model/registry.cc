@@ -4,7 +4,10 @@
 #include <string_view>
 
 #include "common/json/json_config.h"
+#include "worker/model/internlm2/decoder.h"
 #include "worker/model/internlm_xcomposer2/decoder.h"
+#include "worker/model/llama/decoder.h"
+#include "worker/model/llava/decoder.h"
 
 namespace triptych::model {
 namespace {
@@ -20,6 +23,9 @@ struct Family {
 
 constexpr std::array kFamilies = {
     Family{"internlmxcomposer2", internlm_xcomposer2::Describe, internlm_xcomposer2::MakeRunner},
+    Family{"internlm2", internlm2::Describe, internlm2::MakeRunner},
+    Family{"llama", llama::Describe, llama::MakeRunner},
+    Family{"llava", llava::Describe, llava::MakeRunner},
 };
 
 StatusOr<const Family*> FindFamily(const std::string& model_dir) {

@@ -18,6 +18,13 @@
 namespace triptych::golden {
 namespace {
 
+// Empty where the folder has no config.json that names one.
+std::string ModelType(const std::string& folder) {
+  std::ifstream stream(folder + "/config.json");
+  const nlohmann::json config = nlohmann::json::parse(stream, nullptr, /*allow_exceptions=*/false);
+  return config.is_object() ? config.value("model_type", "") : "";
+}
+
 std::vector<std::string> CandidateFolders() {
   std::vector<std::string> folders;
   if (const char* list = std::getenv("TRIPTYCH_GOLDEN"); list != nullptr) {
@@ -78,24 +85,22 @@ void ReadManifest(const nlohmann::json& manifest, GoldenCase& golden) {
     golden.repetition_penalty = generate["greedy_rep"]["repetition_penalty"];
     golden.penalized_ids = generate["greedy_rep"]["ids"].get<std::vector<TokenId>>();
     golden.penalized_ids.erase(golden.penalized_ids.begin());
+    golden.penalty_sees_prompt = manifest.value("penalty_sees_prompt", false);
   }
 }
 
 }  // namespace
 
-std::vector<std::string> GoldenFolders(const std::string& model_type) {
+std::vector<std::string> GoldenFolders(const std::vector<std::string>& model_types) {
   std::vector<std::string> folders;
   for (const std::string& folder : CandidateFolders()) {
-    std::ifstream stream(folder + "/config.json");
-    const nlohmann::json config =
-        nlohmann::json::parse(stream, nullptr, /*allow_exceptions=*/false);
-    if (config.is_object() && config.value("model_type", "") == model_type)
-      folders.push_back(folder);
+    if (std::ranges::find(model_types, ModelType(folder)) != model_types.end()) folders.push_back(folder);
   }
   return folders;
 }
 
 bool IsPlain(const std::string& folder) {
+  if (ModelType(folder) != "internlmxcomposer2") return true;
   const auto config = internlm_xcomposer2::LoadConfig(folder);
   TRIPTYCH_CHECK(config.ok());
   return !config->tiles();

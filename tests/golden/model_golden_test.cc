@@ -1,7 +1,9 @@
 // The language model against the reference's numbers: logits at every position, the greedy
 // continuation, and that no bit hangs on how the work is cut into steps.
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <numeric>
 #include <string>
@@ -42,7 +44,7 @@ struct Setting {
 
 std::vector<Setting> Settings() {
   std::vector<Setting> settings;
-  for (const std::string& folder : GoldenFolders("internlmxcomposer2")) {
+  for (const std::string& folder : GoldenFolders({"internlmxcomposer2", "internlm2", "llama", "llava"})) {
     for (const int tensor_parallel : {1, 2, 3, 4}) {
       if (tensor_parallel != 3 || IsPlain(folder)) settings.push_back({folder, tensor_parallel});
     }
@@ -274,6 +276,12 @@ class GroupGoldenTest : public ::testing::TestWithParam<GroupSetting> {
         .params = std::make_shared<engine::SamplingParams>(
             engine::SamplingParams{.repetition_penalty = repetition_penalty}),
         .penalized = {kBos}};
+    if (golden.penalty_sees_prompt) {
+      request.penalized.clear();
+      std::ranges::copy_if(golden.prompt.tokens,
+                           std::back_inserter(request.penalized),
+                           [](TokenId id) { return id != kImageRow; });
+    }
     std::vector<TokenId> chosen;
     int32_t begin = 0;
     while (chosen.size() < count) {

@@ -82,6 +82,9 @@ TEST_P(VisionGoldenTest, PreprocessingIsExactAndTowerAndProjectorAreTheReference
       auto again = encoder_->Prepare(Pixels(GetParam() + "/" + entry["preprocessed_png"][i].get<std::string>()), max_tiles);
       ASSERT_TRUE(again.ok());
       EXPECT_TRUE(at::equal(prepared->tiles, again->tiles)) << entry["id"];
+      if (file->Find(fmt::format("pixel_values{}", i)) != nullptr) {
+        EXPECT_TRUE(at::equal(prepared->tiles[0], *file->Read(fmt::format("pixel_values{}", i)))) << entry["id"];
+      }
       const at::Tensor features = encoder_->Tower(prepared->tiles);
       if (file->Find(fmt::format("tower_out{}", i)) != nullptr) {
         EXPECT_LT(MaxDifference(ProjectorInput(*encoder_, *prepared, features), *file->Read(fmt::format("tower_out{}", i))), kVisionTolerance) << entry["id"];
@@ -93,7 +96,7 @@ TEST_P(VisionGoldenTest, PreprocessingIsExactAndTowerAndProjectorAreTheReference
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Sets, VisionGoldenTest, testing::ValuesIn(GoldenFolders("internlmxcomposer2")), [](const auto& info) {
+INSTANTIATE_TEST_SUITE_P(Sets, VisionGoldenTest, testing::ValuesIn(GoldenFolders({"internlmxcomposer2", "llava"})), [](const auto& info) {
   std::string name = std::filesystem::path(info.param).filename();
   std::replace_if(name.begin(), name.end(), [](unsigned char c) { return !std::isalnum(c); }, '_');
   return name;
@@ -174,8 +177,6 @@ class EngineGoldenTest : public testing::TestWithParam<Setting> {
 
   // Prompts of all cases, their pictures encoded from the files.
   void LoadPrompts(int32_t hidden_size) {
-    auto encoder = vision::LoadVisionEncoder(GetParam().folder, *loader_, at::kCPU);
-    ASSERT_TRUE(encoder.ok()) << encoder.status();
     cases_ = *LoadGoldenCases(GetParam().folder);
     const auto entries = Manifest(GetParam().folder)["cases"];
     for (size_t c = 0; c < cases_.size(); ++c) {
@@ -186,6 +187,8 @@ class EngineGoldenTest : public testing::TestWithParam<Setting> {
       const std::vector<TokenId>& ids = cases_[c].prompt.tokens;
       auto from = ids.begin();
       for (const auto& name : (*entry)["images"]) {
+          const auto encoder = vision::LoadVisionEncoder(GetParam().folder, *loader_, at::kCPU);
+          ASSERT_TRUE(encoder.ok()) << encoder.status();
         const auto prepared = (*encoder)->Prepare(Pixels(GetParam().folder + "/" + name.get<std::string>()), cases_[c].max_tiles[images.size()]);
         const at::Tensor rows = (*encoder)->Project(*prepared, (*encoder)->Tower(prepared->tiles));
         EmbeddingKey key;
@@ -213,6 +216,7 @@ class EngineGoldenTest : public testing::TestWithParam<Setting> {
     request->max_new_tokens = max_new;
     request->stop_token_ids = std::move(stop_ids);
     request->score_only = score_only;
+    request->penalty_sees_prompt = cases_[c].penalty_sees_prompt;
     auto outcome = std::make_shared<Outcome>();
     const Status submitted = engine_->Submit(std::move(request), outcome);
     EXPECT_TRUE(submitted.ok()) << submitted;
@@ -304,7 +308,7 @@ TEST_P(EngineGoldenTest, PenaltiesAndBeamsAreTheOfficialGenerates) {
 
 std::vector<Setting> Settings() {
   std::vector<Setting> settings;
-  for (const std::string& folder : GoldenFolders("internlmxcomposer2")) {
+  for (const std::string& folder : GoldenFolders({"internlmxcomposer2", "internlm2", "llama", "llava"})) {
     if (!IsPlain(folder)) {
       settings.push_back({folder, 1, 500, false});
       settings.push_back({folder, 2, 4096, true});

@@ -6,7 +6,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "common/status.h"
-#include "worker/model/layers/row_run.h"
+#include "worker/model/layers/projection.h"
 #include "worker/model/layers/tp_linear.h"
 
 namespace triptych::model::layers {
@@ -26,7 +26,7 @@ struct PloraSpec {
 // Adapters are further pairs, `name`.PAIR_A.weight and `name`.PAIR_B.weight, of any rank and scale
 // 1, for all rows of the sequences that use one. Base weights are there once; sequences of
 // different adapters share a step, and no row sees what the others use.
-class PloraLinear {
+class PloraLinear final : public Projection {
  public:
   // Output features split by stored rows: A on every rank, B split as W.
   static StatusOr<PloraLinear> LoadColumn(const weights::WeightLoader& loader,
@@ -42,7 +42,7 @@ class PloraLinear {
 
   // [n, in] -> [n, out]: this rank's features after LoadColumn, the sum over ranks after LoadRow.
   // Only rows in `low_rank` pay for a low-rank part.
-  at::Tensor Forward(const at::Tensor& x, const LowRankRows& low_rank) const;
+  at::Tensor Forward(const at::Tensor& x, const LowRankRows& low_rank) const override;
 
  private:
   struct Pair {

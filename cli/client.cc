@@ -51,7 +51,7 @@ StatusOr<v1::ListModelsResponse> Client::ListModels() {
   return response;
 }
 
-StatusOr<std::vector<v1::Part>> MakeParts(const std::string& text, const std::vector<std::string>& image_files) {
+StatusOr<std::vector<v1::Part>> MakeParts(const std::string& text, const std::vector<std::string>& image_files, uint32_t max_tiles) {
   std::vector<std::string> pieces;
   size_t begin = 0;
   for (size_t at = text.find(kImagePlace); at != std::string::npos; at = text.find(kImagePlace, begin)) {
@@ -65,6 +65,7 @@ StatusOr<std::vector<v1::Part>> MakeParts(const std::string& text, const std::ve
   size_t next = 0;
   const auto add_image = [&]() -> Status {
     TRIPTYCH_ASSIGN_OR_RETURN(v1::Part part, ReadImagePart(image_files[next++]));
+    part.mutable_image()->set_max_tiles(max_tiles);
     parts.push_back(std::move(part));
     return OkStatus();
   };

@@ -30,7 +30,7 @@ std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address);
 
 // A text and pictures as parts: each "<ImageHere>" in the text is a picture's place; pictures that have none come first.
 // kInvalidArgument when there are more places than pictures.
-StatusOr<std::vector<v1::Part>> MakeParts(const std::string& text, const std::vector<std::string>& image_files);
+StatusOr<std::vector<v1::Part>> MakeParts(const std::string& text, const std::vector<std::string>& image_files, uint32_t max_tiles);
 
 // Prints "triptych COMMAND: message" to stderr and gives the exit status.
 int Report(const char* command, const Status& status);

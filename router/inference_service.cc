@@ -82,7 +82,7 @@ StatusOr<AcceptedRequest> InferenceService::Accept(const v1::GenerateRequest& re
   accepted.model = model.first;
   accepted.card = model.second;
   accepted.tenant = TenantOf(info.credentials);
-  TRIPTYCH_ASSIGN_OR_RETURN(accepted.options, CheckOptions(request, *accepted.card, {}, config_.limits));
+  TRIPTYCH_ASSIGN_OR_RETURN(accepted.options, CheckOptions(request, *accepted.card, config_.limits));
   TRIPTYCH_ASSIGN_OR_RETURN(accepted.prompt, PreparePrompt(request.prompt(), *accepted.card, accepted.tenant, config_.limits, images_));
   TRIPTYCH_ASSIGN_OR_RETURN(accepted.max_new_tokens,
                             ResolveMaxNewTokens(accepted.options, *accepted.card, accepted.prompt.prompt_tokens(), accepted.prompt.image_tokens));

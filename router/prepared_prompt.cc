@@ -1,5 +1,7 @@
 #include "router/prepared_prompt.h"
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "common/hash/sha256.h"
@@ -32,13 +34,22 @@ class Collector {
     if (!image.ok()) return OfImage(index, image.status());
     RequestImage& added = images_.emplace_back();
     added.image = *std::move(image);
-    added.max_tiles = static_cast<int32_t>(proto.max_tiles());
-    sizes_.push_back({added.image.header.size, added.max_tiles});
-    const StatusOr<int32_t> tiles = card_.ImageTiles(sizes_.back());
-    if (!tiles.ok()) return OfImage(index, tiles.status());
-    added.tiles = *tiles;
-    added.key = MakeEmbeddingKey(tenant_, card_.digest(), added.image.digest, added.max_tiles);
+    added.max_tiles = static_cast<int32_t>(std::min<uint32_t>(proto.max_tiles(), std::numeric_limits<int32_t>::max()));
     return static_cast<int32_t>(index);
+  }
+
+  // Once all pictures are there: how finely each is cut where it does not say so hangs on how many there are.
+  StatusOr<std::span<const PromptImage>> Settle() {
+    for (size_t i = 0; i < images_.size(); ++i) {
+      RequestImage& image = images_[i];
+      if (image.max_tiles == 0) image.max_tiles = card_.DefaultMaxTiles(static_cast<int32_t>(images_.size()));
+      sizes_.push_back({image.image.header.size, image.max_tiles});
+      const StatusOr<int32_t> tiles = card_.ImageTiles(sizes_.back());
+      if (!tiles.ok()) return OfImage(i, tiles.status());
+      image.tiles = *tiles;
+      image.key = MakeEmbeddingKey(tenant_, card_.digest(), image.image.digest, image.max_tiles);
+    }
+    return std::span<const PromptImage>(sizes_);
   }
 
   StatusOr<std::vector<PromptPart>> AddParts(const google::protobuf::RepeatedPtrField<v1::Part>& protos) {
@@ -54,7 +65,6 @@ class Collector {
     return parts;
   }
 
-  std::span<const PromptImage> sizes() const { return sizes_; }
   std::vector<RequestImage> Finish() && { return std::move(images_); }
 
  private:
@@ -94,11 +104,13 @@ StatusOr<TokenizedPrompt> Render(const v1::Prompt& prompt, const ModelCard& card
       TRIPTYCH_ASSIGN_OR_RETURN(std::vector<PromptPart> parts, collector.AddParts(proto.parts()));
       messages.push_back({ToRole(proto.role()), std::move(parts)});
     }
-    return card.RenderConversation(messages, collector.sizes());
+    TRIPTYCH_ASSIGN_OR_RETURN(const auto sizes, collector.Settle());
+    return card.RenderConversation(messages, sizes);
   }
   if (prompt.has_raw()) {
     TRIPTYCH_ASSIGN_OR_RETURN(const std::vector<PromptPart> parts, collector.AddParts(prompt.raw().parts()));
-    return card.RenderRaw(parts, collector.sizes());
+    TRIPTYCH_ASSIGN_OR_RETURN(const auto sizes, collector.Settle());
+    return card.RenderRaw(parts, sizes);
   }
   std::vector<PlacedImage> placed;
   for (const v1::TokenPrompt::PlacedImage& proto : prompt.tokens().images()) {
@@ -106,7 +118,8 @@ StatusOr<TokenizedPrompt> Render(const v1::Prompt& prompt, const ModelCard& card
     placed.push_back({static_cast<int32_t>(proto.index()), index});
   }
   const std::vector<TokenId> ids(prompt.tokens().ids().begin(), prompt.tokens().ids().end());
-  return card.RenderTokens(ids, placed, collector.sizes());
+  TRIPTYCH_ASSIGN_OR_RETURN(const auto sizes, collector.Settle());
+  return card.RenderTokens(ids, placed, sizes);
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ namespace triptych::router {
 // One picture of a request, as workers will know it.
 struct RequestImage {
   StoredImage image;
-  int32_t max_tiles = 0;
+  int32_t max_tiles = 0;  // resolved: the model's default where the client gave none
   int32_t tiles = 0;
   EmbeddingKey key;
 };

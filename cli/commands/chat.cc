@@ -61,7 +61,7 @@ class Chat {
     constexpr std::string_view kImage = "/image ";
     if (line.starts_with(kImage)) {
       images_.push_back(line.substr(kImage.size()));
-      return MakeParts("", {images_.back()}).status();
+      return MakeParts("", {images_.back()}, flags_.request.max_tiles).status();
     }
     if (line == "/reset") {
       Reset();
@@ -74,7 +74,7 @@ class Chat {
   }
 
   Status Ask(const std::string& text) {
-    TRIPTYCH_ASSIGN_OR_RETURN(const std::vector<v1::Part> parts, MakeParts(text, images_));
+    TRIPTYCH_ASSIGN_OR_RETURN(const std::vector<v1::Part> parts, MakeParts(text, images_, flags_.request.max_tiles));
     v1::GenerateRequest request;
     flags_.request.ApplyTo(request);
     v1::Conversation& asked = *request.mutable_prompt()->mutable_conversation();

@@ -29,7 +29,7 @@ struct Flags {
 StatusOr<v1::GenerateRequest> MakeRequest(const Flags& flags) {
   std::string text = flags.text;
   if (text == "-") text = std::string(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
-  TRIPTYCH_ASSIGN_OR_RETURN(const std::vector<v1::Part> parts, MakeParts(text, flags.images));
+  TRIPTYCH_ASSIGN_OR_RETURN(const std::vector<v1::Part> parts, MakeParts(text, flags.images, flags.request.max_tiles));
   v1::GenerateRequest request;
   flags.request.ApplyTo(request);
   if (flags.raw) {

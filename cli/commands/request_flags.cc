@@ -6,6 +6,8 @@ void RequestFlags::AddTo(CLI::App& command) {
   command.add_option("--router", router, "The router's gRPC address")->capture_default_str();
   command.add_option("--model", model, "The model's name; without it the router's default");
   command.add_option("--timeout", timeout_seconds, "Seconds; 0: none")->capture_default_str();
+  command.add_option("--adapter", adapter_, "A LoRA that the model carries: 2.5 has web and write; without it none");
+  command.add_option("--max-tiles", max_tiles, "Into how many tiles a picture may be cut, for models that do so; 0: the model's default");
   command.add_option("--temperature", temperature_, "0 (the default): greedy");
   command.add_option("--top-p", top_p_, "Nucleus; 0: all");
   command.add_option("--top-k", top_k_, "The k likeliest; 0: all");
@@ -25,6 +27,7 @@ void RequestFlags::AddTo(CLI::App& command) {
 
 void RequestFlags::ApplyTo(v1::GenerateRequest& request) const {
   request.set_model(model);
+  request.set_adapter(adapter_);
   v1::Sampling& sampling = *request.mutable_sampling();
   sampling.set_temperature(temperature_);
   sampling.set_top_p(top_p_);

@@ -16,6 +16,7 @@ struct RequestFlags {
   std::string model;
   double timeout_seconds = 0;
   std::optional<uint64_t> seed;
+  uint32_t max_tiles = 0;
 
   void AddTo(CLI::App& command);
   void ApplyTo(v1::GenerateRequest& request) const;
@@ -24,6 +25,7 @@ struct RequestFlags {
   float temperature_ = 0, top_p_ = 0, min_p_ = 0, repetition_ = 0, presence_ = 0, frequency_ = 0, length_ = 0;
   uint32_t top_k_ = 0, num_beams_ = 0, n_ = 0, max_new_tokens_ = 0, min_new_tokens_ = 0;
   std::vector<std::string> stop_;
+  std::string adapter_;
   bool ignore_eos_ = false;
 };
 

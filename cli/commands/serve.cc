@@ -21,6 +21,7 @@
 #include "common/lifecycle/child_process.h"
 #include "common/lifecycle/signals.h"
 #include "common/log/log.h"
+#include "common/model_card/model_card.h"
 
 namespace triptych::cli {
 namespace {
@@ -34,7 +35,7 @@ struct ServeConfig {
   std::string device = "cpu";
   std::string dtype = "auto";
   std::string policy = "prefix_affinity";
-  int32_t encoders = 1;
+  std::optional<int32_t> encoders;  // 1, or 0 where the model takes no pictures
   int32_t decoders = 1;
   int32_t tensor_parallel = 1;
   int32_t port = 7071;
@@ -57,7 +58,8 @@ Status ReadConfig(const std::string& path, ServeConfig& config) {
   yaml.Field("device", &config.device);
   yaml.Field("dtype", &config.dtype);
   yaml.Field("policy", &config.policy);
-  yaml.Field("encoders", &config.encoders, {1, 64});
+  int32_t encoders = -1;
+  yaml.Field("encoders", &encoders, {0, 64});
   yaml.Field("decoders", &config.decoders, {1, 64});
   yaml.Field("tensor_parallel", &config.tensor_parallel, {1, 64});
   yaml.Field("port", &config.port, {0, 65535});
@@ -71,6 +73,7 @@ Status ReadConfig(const std::string& path, ServeConfig& config) {
   yaml.Field("max_chunk_tokens", &config.max_chunk_tokens, {1, 1 << 20});
   yaml.Field("prefix_cache", &config.prefix_cache);
   yaml.Field("log_format", &config.log_format);
+  if (encoders >= 0) config.encoders = encoders;
   if (metrics_port >= 0) config.metrics_port = metrics_port;
   if (coordinator_port >= 0) config.coordinator_port = coordinator_port;
   return yaml.Finish();
@@ -175,15 +178,24 @@ class Supervisor {
     if (error) return InvalidArgument("--model: {}: {}", config_.model, error.message());
     config_.model = model.string();
     if (config_.name.empty()) config_.name = model.filename().string();
+    TRIPTYCH_RETURN_IF_ERROR(CountEncoders());
     std::string folder = (std::filesystem::temp_directory_path() / "triptych-XXXXXX").string();
     if (mkdtemp(folder.data()) == nullptr) return FailedPrecondition("{}: cannot be made", folder);
     folder_ = folder;
     const std::string bin = std::filesystem::read_symlink("/proc/self/exe").parent_path().string();
     members_.emplace_back(bin + "/triptych-coordinator", folder_, "coordinator");
     members_.emplace_back(bin + "/triptych-router", folder_, "router");
-    for (int i = 0; i < config_.encoders; ++i) members_.emplace_back(bin + "/triptych-worker", folder_, fmt::format("encoder-{}", i));
+    for (int i = 0; i < num_encoders_; ++i) members_.emplace_back(bin + "/triptych-worker", folder_, fmt::format("encoder-{}", i));
     for (int i = 0; i < config_.decoders; ++i) members_.emplace_back(bin + "/triptych-worker", folder_, fmt::format("decoder-{}", i));
     return OkStatus();
+  }
+
+  Status CountEncoders() {
+    TRIPTYCH_ASSIGN_OR_RETURN(const std::unique_ptr<ModelCard> card, LoadModelCard(config_.model));
+    num_encoders_ = config_.encoders.value_or(card->accepts_images() ? 1 : 0);
+    if (card->accepts_images() && num_encoders_ == 0) return InvalidArgument("--encoders: 0; the model takes pictures, so allowed are 1 to 64");
+    if (card->accepts_images() || num_encoders_ == 0) return OkStatus();
+    return InvalidArgument("--encoders: {}; the model takes no pictures, so allowed is 0", num_encoders_);
   }
 
   Member& coordinator() { return members_[0]; }
@@ -244,7 +256,7 @@ class Supervisor {
     Client client(router().grpc().ToString());
     TRIPTYCH_RETURN_IF_ERROR(Await([&] {
       const auto models = client.ListModels();
-      return models.ok() && models->models_size() == 1 && static_cast<int32_t>(models->models(0).ready_encoders()) >= config_.encoders &&
+      return models.ok() && models->models_size() == 1 && static_cast<int32_t>(models->models(0).ready_encoders()) >= num_encoders_ &&
              static_cast<int32_t>(models->models(0).ready_decoders()) >= config_.decoders;
     }));
     ready_ = true;
@@ -310,6 +322,7 @@ class Supervisor {
   ServeConfig config_;
   SignalWaiter& signals_;
   std::string folder_;
+  int32_t num_encoders_ = 0;
   std::deque<Member> members_;  // coordinator, router, workers
   bool ready_ = false;
   bool interrupted_ = false;
@@ -330,7 +343,7 @@ void AddServe(CLI::App& app, SignalWaiter* signals, int* exit_status) {
       {command->add_option("--device", flags->device, "cpu, cuda")->capture_default_str(), [flags](ServeConfig& c) { c.device = flags->device; }},
       {command->add_option("--dtype", flags->dtype, "Of computing: auto, float32, bfloat16 (cuda)")->capture_default_str(), [flags](ServeConfig& c) { c.dtype = flags->dtype; }},
       {command->add_option("--policy", flags->policy, "prefix_affinity, least_loaded, round_robin")->capture_default_str(), [flags](ServeConfig& c) { c.policy = flags->policy; }},
-      {command->add_option("--encoders", flags->encoders, "Encoder processes")->check(CLI::Range(1, 64))->capture_default_str(), [flags](ServeConfig& c) { c.encoders = flags->encoders; }},
+      {command->add_option("--encoders", flags->encoders, "Encoder processes (default 1, or 0 for a model that takes no pictures)")->check(CLI::Range(0, 64)), [flags](ServeConfig& c) { c.encoders = flags->encoders; }},
       {command->add_option("--decoders", flags->decoders, "Decoder processes")->check(CLI::Range(1, 64))->capture_default_str(), [flags](ServeConfig& c) { c.decoders = flags->decoders; }},
       {command->add_option("--tensor-parallel", flags->tensor_parallel, "Ranks of each decoder: 1 to the model's query heads")->check(CLI::Range(1, 64))->capture_default_str(), [flags](ServeConfig& c) { c.tensor_parallel = flags->tensor_parallel; }},
       {command->add_option("--port", flags->port, "The router's gRPC port; 0: a free one")->check(CLI::Range(0, 65535))->capture_default_str(), [flags](ServeConfig& c) { c.port = flags->port; }},

@@ -31,6 +31,7 @@ class JsonConfig {
   void Take(const Status& status) { if (problem_.ok()) problem_ = status; }
   const Status& status() const { return problem_; }
   const std::string& file() const { return file_; }
+  const std::string& prefix() const { return prefix_; }  // of keys, in messages
   const nlohmann::json& object() const { return object_; }
 
  private:

@@ -28,7 +28,9 @@ void PromptBuilder::AddIds(std::span<const TokenId> ids) { prompt_.ids.insert(pr
 
 Status PromptBuilder::AddImage(int32_t image) {
   if (image < 0 || static_cast<size_t>(image) >= images_.size()) return Internal("the prompt names picture {} of {}", image, images_.size());
-  TRIPTYCH_ASSIGN_OR_RETURN(const int32_t rows, card_->ImageRows(images_[image]));
+  PromptImage picture = images_[image];
+  if (picture.max_tiles == 0) picture.max_tiles = card_->DefaultMaxTiles(static_cast<int32_t>(images_.size()));
+  TRIPTYCH_ASSIGN_OR_RETURN(const int32_t rows, card_->ImageRows(picture));
   prompt_.images.push_back({static_cast<int32_t>(prompt_.ids.size()), rows, image});
   prompt_.ids.insert(prompt_.ids.end(), rows, kImageRow);
   return OkStatus();

@@ -21,7 +21,7 @@ enum class ChatRole { kSystem, kUser, kAssistant };
 // A picture as a prompt sees it: only its size matters.
 struct PromptImage {
   ImageSize size;
-  int32_t max_tiles = 0;  // 0: the model's default
+  int32_t max_tiles = 0;  // 0: the model's default for as many pictures as the prompt has
 };
 // Text, or the index of a picture in the prompt's list.
 struct ImageRef { int32_t image = 0; };
@@ -61,8 +61,13 @@ class ModelCard {
   virtual const Tokenizer& tokenizer() const = 0;
   // SHA-256 over the configuration and tokenizer files: equal digests give equal token sequences.
   virtual const Sha256Digest& digest() const = 0;
+  // What a request's adapter may name, first the model without one; empty: nothing. Workers know an adapter by its place in this list.
+  virtual std::span<const std::string> adapters() const { return {}; }
 
-  // Exactly as many rows as the encoder will make, and tiles as its tower will run. kInvalidArgument for max_tiles out of range.
+  // The max_tiles of a picture that asks for none, in a prompt of so many pictures.
+  virtual int32_t DefaultMaxTiles(int32_t /*num_images*/) const { return 1; }
+  // Exactly as many rows as the encoder will make, and tiles as its tower will run; max_tiles 0 stands for DefaultMaxTiles(1).
+  // kInvalidArgument for max_tiles out of range and for sizes that cannot be tiled.
   virtual StatusOr<int32_t> ImageRows(const PromptImage& image) const = 0;
   virtual StatusOr<int32_t> ImageTiles(const PromptImage& image) const = 0;
 
@@ -83,7 +88,7 @@ class PromptBuilder {
  public:
   PromptBuilder(const ModelCard* card, std::span<const PromptImage> images) : card_(card), images_(images) {}
   void AddIds(std::span<const TokenId> ids);
-  Status AddImage(int32_t image);  // as many image rows as the card says
+  Status AddImage(int32_t image);  // as many image rows as the card says, by the prompt's default where max_tiles is 0
   TokenizedPrompt Finish() && { return std::move(prompt_); }
 
  private:

@@ -1,7 +1,10 @@
 #include <array>
 
 #include "common/json/json_config.h"
+#include "common/model_card/internlm2/card.h"
 #include "common/model_card/internlm_xcomposer2/card.h"
+#include "common/model_card/llama/card.h"
+#include "common/model_card/llava/card.h"
 #include "common/model_card/model_card.h"
 
 namespace triptych {
@@ -14,6 +17,9 @@ struct Family {
 
 constexpr std::array kFamilies = {
     Family{"internlmxcomposer2", internlm_xcomposer2::LoadCard},
+    Family{"internlm2", internlm2::LoadCard},
+    Family{"llama", llama::LoadCard},
+    Family{"llava", llava::LoadCard},
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "router/validation/options.h"
 
 #include <algorithm>
+#include <span>
 
 #include "common/log/log.h"
 #include "router/validation/field_error.h"
@@ -26,8 +27,11 @@ Status CheckRequestId(std::string_view id, const RequestLimits& limits) {
                   id.size());
 }
 
-Status CheckAdapter(const std::string& adapter, std::span<const std::string> adapters) {
-  if (adapter.empty() || std::ranges::find(adapters, adapter) != adapters.end()) return OkStatus();
+// The first of the card's adapters is the model without one, which goes by the empty name too.
+StatusOr<std::string> CheckAdapter(const std::string& adapter, std::span<const std::string> adapters) {
+  if (adapter.empty()) return adapter;
+  const auto found = std::ranges::find(adapters, adapter);
+  if (found != adapters.end()) return found == adapters.begin() ? std::string() : adapter;
   return BadField("ADAPTER",
                   "adapter",
                   "this model carries {}, got {}",
@@ -75,10 +79,8 @@ StatusOr<v1::Priority> CheckPriority(v1::Priority priority) {
 
 StatusOr<GenerateOptions> CheckOptions(const v1::GenerateRequest& request,
                                        const ModelCard& card,
-                                       std::span<const std::string> adapters,
                                        const RequestLimits& limits) {
   TRIPTYCH_RETURN_IF_ERROR(CheckRequestId(request.request_id(), limits));
-  TRIPTYCH_RETURN_IF_ERROR(CheckAdapter(request.adapter(), adapters));
   TRIPTYCH_RETURN_IF_ERROR(
       CheckCount("top_logprobs", request.top_logprobs(), limits.max_top_logprobs));
   GenerateOptions options;
@@ -90,7 +92,7 @@ StatusOr<GenerateOptions> CheckOptions(const v1::GenerateRequest& request,
   options.top_logprobs = static_cast<int32_t>(request.top_logprobs());
   options.score_only = request.score_only();
   options.progress = request.progress();
-  options.adapter = request.adapter();
+  TRIPTYCH_ASSIGN_OR_RETURN(options.adapter, CheckAdapter(request.adapter(), card.adapters()));
   options.request_id = request.request_id();
   TRIPTYCH_RETURN_IF_ERROR(CheckChoiceLengths(options));
   TRIPTYCH_RETURN_IF_ERROR(CheckScoreOnly(request, options));

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -29,7 +28,7 @@ struct GenerateOptions {
   int32_t top_logprobs = 0;
   bool score_only = false;
   bool progress = false;
-  std::string adapter;
+  std::string adapter;                     // empty: none
   std::string request_id;                  // may be empty
   std::vector<ReceivedSequence> received;  // empty, or one for each sequence
 
@@ -40,7 +39,6 @@ struct GenerateOptions {
 // Refuses what is out of range and what contradicts itself; the error names the field and what is allowed.
 StatusOr<GenerateOptions> CheckOptions(const v1::GenerateRequest& request,
                                        const ModelCard& card,
-                                       std::span<const std::string> adapters,
                                        const RequestLimits& limits);
 
 // The number of new tokens to allow: what was asked for, else the model's default cut to what the context leaves. Refuses a

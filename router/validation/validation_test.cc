@@ -20,7 +20,7 @@ const ModelCard& Card() {
   return kCard;
 }
 
-StatusOr<GenerateOptions> Check(const v1::GenerateRequest& request) { return CheckOptions(request, Card(), {}, RequestLimits{}); }
+StatusOr<GenerateOptions> Check(const v1::GenerateRequest& request) { return CheckOptions(request, Card(), RequestLimits{}); }
 
 struct BadOption {
   const char* name;
@@ -90,6 +90,28 @@ INSTANTIATE_TEST_SUITE_P(
         BadOption{"ResumeOfNoSequence", [](auto& r) { r.add_resume()->set_sequence(1); }, "resume"},
         BadOption{"ResumeOutsideTheVocabulary", [](auto& r) { r.add_resume()->add_token_ids(1 << 20); }, "resume"}),
     [](const auto& info) { return info.param.name; });
+
+TEST(Options, AnAdapterIsOneOfTheCards) {
+  class CardWithAdapters final : public fakes::FakeModelCard {
+   public:
+    std::span<const std::string> adapters() const override { return adapters_; }
+
+   private:
+    const std::vector<std::string> adapters_ = {"base", "web", "write"};
+  };
+  const CardWithAdapters card;
+  const auto check = [&](const std::string& adapter) {
+    v1::GenerateRequest request;
+    request.set_adapter(adapter);
+    return CheckOptions(request, card, RequestLimits{});
+  };
+  EXPECT_EQ(check("")->adapter, "");
+  EXPECT_EQ(check("base")->adapter, "") << "one name for the same rows";
+  EXPECT_EQ(check("write")->adapter, "write");
+  const Status refused = check("Web").status();
+  EXPECT_EQ(refused.code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(Message(refused)), testing::HasSubstr("base, web, write"));
+}
 
 TEST(Options, DefaultsAreResolved) {
   const auto options = Check({});

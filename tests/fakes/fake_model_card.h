@@ -29,7 +29,7 @@ class ByteTokenizer final : public Tokenizer {
 };
 
 // A model whose prompts are BOS and the bytes of all texts; a picture takes 4 rows and as many tiles as max_tiles asks for.
-class FakeModelCard final : public ModelCard {
+class FakeModelCard : public ModelCard {
  public:
   static constexpr int32_t kImageRows = 4;
 

@@ -60,6 +60,7 @@ engine::SequenceStep ScriptedSequence::Step(int32_t begin,
           .tokens = {tokens.begin() + begin, tokens.begin() + end},
           .blocks = {blocks.begin(), blocks.begin() + static_cast<int64_t>(num_blocks)},
           .prompt_tokens = prompt_tokens,
+          .adapter = adapter,
           .logits = logits};
 }
 

@@ -39,6 +39,7 @@ struct ScriptedSequence {
   engine::SequenceId id = 1;
   std::vector<TokenId> tokens;  // the prompt, then what follows it
   int32_t prompt_tokens = 0;
+  int32_t adapter = 0;
   at::Tensor image_rows;  // [images in tokens, hidden], or undefined
   std::vector<engine::BlockId> blocks;
 

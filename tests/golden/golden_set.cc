@@ -9,11 +9,21 @@
 
 #include <ATen/ops/cat.h>
 
+#include "common/check.h"
+#include "common/model_card/internlm_xcomposer2/adapters.h"
+#include "common/model_card/internlm_xcomposer2/config.h"
 #include "nlohmann/json.hpp"
 #include "worker/weights/safetensors_file.h"
 
 namespace triptych::golden {
 namespace {
+
+// Empty where the folder has no config.json that names one.
+std::string ModelType(const std::string& folder) {
+  std::ifstream stream(folder + "/config.json");
+  const nlohmann::json config = nlohmann::json::parse(stream, nullptr, /*allow_exceptions=*/false);
+  return config.is_object() ? config.value("model_type", "") : "";
+}
 
 std::vector<std::string> CandidateFolders() {
   std::vector<std::string> folders;
@@ -55,30 +65,45 @@ StatusOr<GoldenCase> ReadCase(const weights::SafetensorsFile& file) {
   return golden;
 }
 
-// What generate() gave, from the set's manifest: a leading BOS, then new tokens.
-void ReadPenalized(const nlohmann::json& manifest, GoldenCase& golden) {
+int32_t AdapterOf(const std::string& name) {
+  const auto& names = internlm_xcomposer2::kAdapters;
+  const auto found = std::find(names.begin(), names.end(), name);
+  TRIPTYCH_CHECK(found != names.end());
+  return static_cast<int32_t>(found - names.begin());
+}
+
+// How the case was run, and what generate() gave (a leading BOS, then new tokens), from the set's manifest.
+void ReadManifest(const nlohmann::json& manifest, GoldenCase& golden) {
   for (const nlohmann::json& entry : manifest.value("cases", nlohmann::json::array())) {
     if (entry.value("id", "") != golden.name) continue;
+    golden.adapter = AdapterOf(entry.value("infer_mode", "base"));
+    golden.prompt.adapter = golden.adapter;
+    const auto hd_num = entry.value("hd_num_used", nlohmann::json());
+    golden.max_tiles.assign(entry["images"].size(), hd_num.is_null() ? 0 : hd_num.get<int32_t>());
     const nlohmann::json generate = entry.value("generate", nlohmann::json::object());
     if (!generate.contains("greedy_rep")) continue;
     golden.repetition_penalty = generate["greedy_rep"]["repetition_penalty"];
     golden.penalized_ids = generate["greedy_rep"]["ids"].get<std::vector<TokenId>>();
     golden.penalized_ids.erase(golden.penalized_ids.begin());
+    golden.penalty_sees_prompt = manifest.value("penalty_sees_prompt", false);
   }
 }
 
 }  // namespace
 
-std::vector<std::string> GoldenFolders(const std::string& model_type) {
+std::vector<std::string> GoldenFolders(const std::vector<std::string>& model_types) {
   std::vector<std::string> folders;
   for (const std::string& folder : CandidateFolders()) {
-    std::ifstream stream(folder + "/config.json");
-    const nlohmann::json config =
-        nlohmann::json::parse(stream, nullptr, /*allow_exceptions=*/false);
-    if (config.is_object() && config.value("model_type", "") == model_type)
-      folders.push_back(folder);
+    if (std::ranges::find(model_types, ModelType(folder)) != model_types.end()) folders.push_back(folder);
   }
   return folders;
+}
+
+bool IsPlain(const std::string& folder) {
+  if (ModelType(folder) != "internlmxcomposer2") return true;
+  const auto config = internlm_xcomposer2::LoadConfig(folder);
+  TRIPTYCH_CHECK(config.ok());
+  return !config->tiles();
 }
 
 StatusOr<std::vector<GoldenCase>> LoadGoldenCases(const std::string& folder) {
@@ -92,7 +117,7 @@ StatusOr<std::vector<GoldenCase>> LoadGoldenCases(const std::string& folder) {
     TRIPTYCH_ASSIGN_OR_RETURN(const auto file, weights::SafetensorsFile::Open(entry.path()));
     if (file.Find("input_ids") == nullptr) continue;
     TRIPTYCH_ASSIGN_OR_RETURN(GoldenCase golden, ReadCase(file));
-    ReadPenalized(manifest, golden);
+    ReadManifest(manifest, golden);
     cases.push_back(std::move(golden));
   }
   std::sort(

@@ -14,17 +14,24 @@ namespace triptych::golden {
 // pictures.
 struct GoldenCase {
   std::string name;
+  int32_t adapter = 0;              // its place among the model card's
+  std::vector<int32_t> max_tiles;   // of its pictures
   fakes::ScriptedSequence prompt;   // with blocks for the greedy tokens too
   at::Tensor logits;                // [prompt, vocab] float32
   std::vector<TokenId> greedy_ids;  // the 32 that follow
-  // transformers' generate() with a repetition penalty that sees BOS and the output.
+  // transformers' generate() with a repetition penalty that sees the output and, before it, the
+  // prompt's text or BOS alone.
   float repetition_penalty = 1;
+  bool penalty_sees_prompt = false;
   std::vector<TokenId> penalized_ids;
 };
 
-// Folders of golden sets of a model_type: those in TRIPTYCH_GOLDEN (separated by colons) when it is
-// set, else those in tests/golden.
-std::vector<std::string> GoldenFolders(const std::string& model_type);
+// Of a set that is tried in every way: the plain one. Others are tried in fewer, as their prompts are long.
+bool IsPlain(const std::string& folder);
+
+// Folders of golden sets of some model_types: those in TRIPTYCH_GOLDEN (separated by colons) when it
+// is set, else those in tests/golden.
+std::vector<std::string> GoldenFolders(const std::vector<std::string>& model_types);
 
 StatusOr<std::vector<GoldenCase>> LoadGoldenCases(const std::string& folder);
 

@@ -1,5 +1,5 @@
 // The whole of a worker without its network: picture files through decoder, tower and projector into an embedding store, prompts through the
-// engine over tensor-parallel ranks, and the reference's tokens out. Every golden set of the plain variant, from its own checkpoint.
+// engine over tensor-parallel ranks, and the reference's tokens out. Every golden set, from its own checkpoint.
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -22,6 +22,7 @@
 #include "worker/vision/embedding_store.h"
 #include "worker/vision/image_decoder.h"
 #include "worker/vision/registry.h"
+#include "worker/vision/tiled_encoder.h"
 #include "worker/weights/safetensors_file.h"
 #include "worker/weights/weight_loader.h"
 
@@ -39,14 +40,10 @@ std::string ReadFile(const std::string& path) {
 
 nlohmann::json Manifest(const std::string& folder) { return nlohmann::json::parse(ReadFile(folder + "/manifest.json")); }
 
-// Those whose pictures are one tile.
-std::vector<std::string> PlainFolders() {
-  std::vector<std::string> folders;
-  for (const std::string& folder : GoldenFolders("internlmxcomposer2")) {
-    const auto loader = weights::LoadCheckpoint(folder);
-    if (!loader.ok() || !(*loader)->Has("plora_glb_GN")) folders.push_back(folder);
-  }
-  return folders;
+// What the reference gave the projector: features of one tile, or of all with the separators between them.
+at::Tensor ProjectorInput(vision::VisionEncoder& encoder, const vision::PreparedImage& image, const at::Tensor& features) {
+  const auto* tiled = dynamic_cast<const vision::TiledEncoder*>(&encoder);
+  return tiled == nullptr ? features[0] : tiled->Arrange(image, features);
 }
 
 double MaxDifference(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
@@ -77,15 +74,20 @@ TEST_P(VisionGoldenTest, PreprocessingIsExactAndTowerAndProjectorAreTheReference
     ASSERT_TRUE(file.ok());
     for (size_t i = 0; i < entry["images"].size(); ++i) {
       const at::Tensor rgb = Pixels(GetParam() + "/" + entry["images"][i].get<std::string>());
-      auto prepared = encoder_->Prepare(rgb, 0);
+      const auto hd_num = entry.value("hd_num_used", nlohmann::json());
+      const int32_t max_tiles = hd_num.is_null() ? 0 : hd_num.get<int32_t>();
+      auto prepared = encoder_->Prepare(rgb, max_tiles);
       ASSERT_TRUE(prepared.ok()) << prepared.status();
       // The reference's picture after resizing is its own size: preparing it again must change nothing.
-      auto again = encoder_->Prepare(Pixels(GetParam() + "/" + entry["preprocessed_png"][i].get<std::string>()), 0);
+      auto again = encoder_->Prepare(Pixels(GetParam() + "/" + entry["preprocessed_png"][i].get<std::string>()), max_tiles);
       ASSERT_TRUE(again.ok());
       EXPECT_TRUE(at::equal(prepared->tiles, again->tiles)) << entry["id"];
+      if (file->Find(fmt::format("pixel_values{}", i)) != nullptr) {
+        EXPECT_TRUE(at::equal(prepared->tiles[0], *file->Read(fmt::format("pixel_values{}", i)))) << entry["id"];
+      }
       const at::Tensor features = encoder_->Tower(prepared->tiles);
       if (file->Find(fmt::format("tower_out{}", i)) != nullptr) {
-        EXPECT_LT(MaxDifference(features[0], *file->Read(fmt::format("tower_out{}", i))), kVisionTolerance) << entry["id"];
+        EXPECT_LT(MaxDifference(ProjectorInput(*encoder_, *prepared, features), *file->Read(fmt::format("tower_out{}", i))), kVisionTolerance) << entry["id"];
       }
       const at::Tensor rows = encoder_->Project(*prepared, features);
       EXPECT_LT(MaxDifference(rows, *file->Read(fmt::format("proj_out{}", i))), kVisionTolerance) << entry["id"];
@@ -94,7 +96,7 @@ TEST_P(VisionGoldenTest, PreprocessingIsExactAndTowerAndProjectorAreTheReference
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Sets, VisionGoldenTest, testing::ValuesIn(PlainFolders()), [](const auto& info) {
+INSTANTIATE_TEST_SUITE_P(Sets, VisionGoldenTest, testing::ValuesIn(GoldenFolders({"internlmxcomposer2", "llava"})), [](const auto& info) {
   std::string name = std::filesystem::path(info.param).filename();
   std::replace_if(name.begin(), name.end(), [](unsigned char c) { return !std::isalnum(c); }, '_');
   return name;
@@ -155,7 +157,7 @@ class EngineGoldenTest : public testing::TestWithParam<Setting> {
     group_ = std::make_unique<shard::RankGroup>(
         shard::RankGroupOptions{.world_size = setting.tensor_parallel,
                                 .num_ranks = setting.tensor_parallel,
-                                .bounds = {.num_blocks = kNumBlocks, .vocab_size = static_cast<int32_t>(facts.vocab_size)},
+                                .bounds = {.num_blocks = kNumBlocks, .vocab_size = static_cast<int32_t>(facts.vocab_size), .num_adapters = 3},
                                 .collective_stall = std::chrono::minutes(2)},
         parts, &clock_);
     const Status started = group_->Start();
@@ -175,8 +177,6 @@ class EngineGoldenTest : public testing::TestWithParam<Setting> {
 
   // Prompts of all cases, their pictures encoded from the files.
   void LoadPrompts(int32_t hidden_size) {
-    auto encoder = vision::LoadVisionEncoder(GetParam().folder, *loader_, at::kCPU);
-    ASSERT_TRUE(encoder.ok()) << encoder.status();
     cases_ = *LoadGoldenCases(GetParam().folder);
     const auto entries = Manifest(GetParam().folder)["cases"];
     for (size_t c = 0; c < cases_.size(); ++c) {
@@ -187,7 +187,9 @@ class EngineGoldenTest : public testing::TestWithParam<Setting> {
       const std::vector<TokenId>& ids = cases_[c].prompt.tokens;
       auto from = ids.begin();
       for (const auto& name : (*entry)["images"]) {
-        const auto prepared = (*encoder)->Prepare(Pixels(GetParam().folder + "/" + name.get<std::string>()), 0);
+          const auto encoder = vision::LoadVisionEncoder(GetParam().folder, *loader_, at::kCPU);
+          ASSERT_TRUE(encoder.ok()) << encoder.status();
+        const auto prepared = (*encoder)->Prepare(Pixels(GetParam().folder + "/" + name.get<std::string>()), cases_[c].max_tiles[images.size()]);
         const at::Tensor rows = (*encoder)->Project(*prepared, (*encoder)->Tower(prepared->tiles));
         EmbeddingKey key;
         key.digest = {static_cast<uint8_t>(c + 1), static_cast<uint8_t>(images.size())};
@@ -208,10 +210,13 @@ class EngineGoldenTest : public testing::TestWithParam<Setting> {
     request->prompt = cases_[c].prompt.tokens;
     request->prompt.resize(cases_[c].prompt.prompt_tokens);
     request->images = images_[c];
+    request->adapter = cases_[c].adapter;
+    request->prefix_salt = fmt::format("adapter {}", request->adapter);
     request->sampling = std::make_shared<engine::SamplingParams>(params);
     request->max_new_tokens = max_new;
     request->stop_token_ids = std::move(stop_ids);
     request->score_only = score_only;
+    request->penalty_sees_prompt = cases_[c].penalty_sees_prompt;
     auto outcome = std::make_shared<Outcome>();
     const Status submitted = engine_->Submit(std::move(request), outcome);
     EXPECT_TRUE(submitted.ok()) << submitted;
@@ -303,7 +308,13 @@ TEST_P(EngineGoldenTest, PenaltiesAndBeamsAreTheOfficialGenerates) {
 
 std::vector<Setting> Settings() {
   std::vector<Setting> settings;
-  for (const std::string& folder : PlainFolders()) {
+  for (const std::string& folder : GoldenFolders({"internlmxcomposer2", "internlm2", "llama", "llava"})) {
+    if (!IsPlain(folder)) {
+      settings.push_back({folder, 1, 500, false});
+      settings.push_back({folder, 2, 4096, true});
+      settings.push_back({folder, 4, 4096, false});
+      continue;
+    }
     for (const int32_t chunk : {7, 64, 4096}) settings.push_back({folder, 1, chunk, false});
     settings.push_back({folder, 2, 64, false});
     settings.push_back({folder, 2, 4096, true});

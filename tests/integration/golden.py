@@ -28,26 +28,32 @@ class Case:
         self.meta = entry.get("meta_instruction", "") if entry.get("meta") else ""
         self.history = entry.get("history", [])
         self.images = [(folder / name).read_bytes() for name in entry["images"]]
+        self.max_tiles = entry.get("hd_num_used") or 0
+        mode = entry.get("infer_mode", "base")
+        self.adapter = "" if mode == "base" else mode
         self.greedy = entry["greedy_ids"]
         self.generate = entry.get("generate", {})
         self.tensors = read_safetensors(folder / entry["file"])
 
     def prompt(self, api):
         """The case as a client would send it."""
-        images = iter(self.images)
+        images = iter([api.Part(image=api.Image(data=image, max_tiles=self.max_tiles)) for image in self.images])
 
         def parts(text):
             made = []
             for i, piece in enumerate(text.split("<ImageHere>")):
                 if i:
-                    made.append(api.Part(image=api.Image(data=next(images))))
+                    made.append(next(images))
                 if piece:
                     made.append(api.Part(text=piece))
             return made
 
         if self.mode == "eval":  # [BOS] image text
-            picture = [api.Part(image=api.Image(data=image)) for image in images]
-            return api.Prompt(raw=api.RawPrompt(parts=picture + [api.Part(text=self.question)]))
+            return api.Prompt(raw=api.RawPrompt(parts=[*images, api.Part(text=self.question)]))
+        if self.images and "<ImageHere>" not in self.question:  # 2.5 puts a picture that is not placed in front of the whole prompt
+            start, end = "[UNUSED_TOKEN_146]", "[UNUSED_TOKEN_145]\n"
+            text = f"{start}system\n{self.meta}{end}{start}user\n{self.question}{end}{start}assistant\n"
+            return api.Prompt(raw=api.RawPrompt(parts=[*images, api.Part(text=text)]))
         messages = [api.Message(role=api.ROLE_SYSTEM, parts=[api.Part(text=self.meta)])]
         for question, answer in self.history:
             messages.append(api.Message(role=api.ROLE_USER, parts=parts(question)))

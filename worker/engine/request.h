@@ -27,6 +27,7 @@ struct ResumedSequence {
 struct Request {
   RequestId id = 0;
   std::string prefix_salt;               // tenant, adapter, numeric identity
+  int32_t adapter = 0;                   // of the model's adapters, applied to every token; 0: none
   std::vector<TokenId> prompt;           // kImageRow on image rows
   std::vector<KeyedSpan> images;         // in order of position
   std::shared_ptr<const SamplingParams> sampling;

@@ -175,6 +175,7 @@ SequenceStep Scheduler::MakeStep(const RequestState& request, const Sequence& se
   step.images = RowsBetween(request.request->images, sequence.computed, end);
   step.blocks.assign(sequence.blocks.begin(), sequence.blocks.begin() + (end + kBlockTokens - 1) / kBlockTokens);
   step.prompt_tokens = request.prompt_tokens();
+  step.adapter = request.request->adapter;
   const int32_t total = request.total_tokens(sequence);
   if (request.request->score_only) {
     step.logits = LogitsWanted::kAll;

@@ -1,6 +1,8 @@
 #include "worker/engine/scheduler.h"
 
+#include <map>
 #include <random>
+#include <set>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -153,6 +155,21 @@ TEST_F(SchedulerTest, ChunksAndBudgetsChangeNothing) {
     for (auto& [wanted, heard] : all) EXPECT_EQ(heard->outputs[0], wanted) << chunk;
     ExpectEmpty();
   }
+}
+
+TEST_F(SchedulerTest, EveryStepOfASequenceNamesItsAdapter) {
+  auto with = Make(Text(50), 3);
+  with->adapter = 2;
+  Admit(std::move(with));
+  Admit(Make(Text(20), 3));
+  std::map<SequenceId, std::set<int32_t>> adapters;
+  for (StepPlan plan = scheduler_->PlanStep(clock_.Now()); !plan.sequences.empty(); plan = scheduler_->PlanStep(clock_.Now())) {
+    for (const SequenceStep& step : plan.sequences) adapters[step.id].insert(step.adapter);
+    scheduler_->Commit(plan, group_->Run(plan), clock_.Now());
+  }
+  ASSERT_EQ(adapters.size(), 2u);
+  EXPECT_THAT(adapters.begin()->second, testing::ElementsAre(2));
+  EXPECT_THAT(adapters.rbegin()->second, testing::ElementsAre(0));
 }
 
 TEST_F(SchedulerTest, PicturesAreWaitedForRowByRow) {

@@ -69,6 +69,7 @@ struct SequenceStep {
   std::vector<EmbeddingRows> images;
   std::vector<BlockId> blocks;           // of positions [0, first_position + tokens.size()), in order
   int32_t prompt_tokens = 0;             // of the request: with dynamic NTK the rotary base hangs on it
+  int32_t adapter = 0;                   // of the model's adapters; 0: none
   LogitsWanted logits = LogitsWanted::kLast;
   // kAll: targets[i] is the token after tokens[i], kImageRow where none is to be scored.
   std::vector<TokenId> targets;

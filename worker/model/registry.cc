@@ -4,49 +4,13 @@
 #include <string_view>
 
 #include "common/json/json_config.h"
-#include "common/model_card/internlm_xcomposer2/config.h"
+#include "worker/model/internlm2/decoder.h"
 #include "worker/model/internlm_xcomposer2/decoder.h"
-#include "worker/model/layers/head_split.h"
+#include "worker/model/llama/decoder.h"
+#include "worker/model/llava/decoder.h"
 
 namespace triptych::model {
 namespace {
-
-using triptych::internlm_xcomposer2::Config;
-using triptych::internlm_xcomposer2::LoadConfig;
-using triptych::internlm_xcomposer2::RopeScaling;
-
-int64_t KvBlockBytes(int64_t num_layers, int64_t kv_heads, int64_t head_dim, at::ScalarType dtype) {
-  const auto element = static_cast<int64_t>(c10::elementSize(dtype));
-  return 2 * num_layers * kv_heads * head_dim * kBlockTokens * element;
-}
-
-StatusOr<ModelFacts> DescribeXComposer2(const std::string& model_dir,
-                                        int tensor_parallel,
-                                        at::ScalarType dtype) {
-  TRIPTYCH_ASSIGN_OR_RETURN(const Config config, LoadConfig(model_dir));
-  TRIPTYCH_ASSIGN_OR_RETURN(
-      const layers::HeadSplit heads,
-      layers::SplitHeads(
-          config.num_heads, config.num_kv_heads, config.head_dim(), /*rank=*/0, tensor_parallel));
-  TRIPTYCH_RETURN_IF_ERROR(
-      layers::CheckRanks(tensor_parallel, config.intermediate_size, "intermediate features"));
-  const bool stretches = config.rope_scaling == RopeScaling::kDynamic;
-  return ModelFacts{
-      .family = "internlm_xcomposer2",
-      .vocab_size = config.vocab_size,
-      .hidden_size = config.hidden_size,
-      .context_tokens = config.context_tokens,
-      .rotary_trained_tokens = stretches ? config.max_position_embeddings : 0,
-      .kv_block_bytes = KvBlockBytes(config.num_layers, heads.kv_heads, config.head_dim(), dtype)};
-}
-
-StatusOr<std::unique_ptr<ModelRunner>> MakeXComposer2(const std::string& model_dir,
-                                                      const weights::WeightLoader& loader,
-                                                      int64_t num_blocks,
-                                                      const layers::RankContext& context) {
-  TRIPTYCH_ASSIGN_OR_RETURN(const Config config, LoadConfig(model_dir));
-  return internlm_xcomposer2::Decoder::Load(loader, config, num_blocks, context);
-}
 
 struct Family {
   std::string_view model_type;  // in config.json
@@ -58,7 +22,10 @@ struct Family {
 };
 
 constexpr std::array kFamilies = {
-    Family{"internlmxcomposer2", DescribeXComposer2, MakeXComposer2},
+    Family{"internlmxcomposer2", internlm_xcomposer2::Describe, internlm_xcomposer2::MakeRunner},
+    Family{"internlm2", internlm2::Describe, internlm2::MakeRunner},
+    Family{"llama", llama::Describe, llama::MakeRunner},
+    Family{"llava", llava::Describe, llava::MakeRunner},
 };
 
 StatusOr<const Family*> FindFamily(const std::string& model_dir) {

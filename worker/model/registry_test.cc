@@ -68,9 +68,9 @@ TEST_F(RegistryTest, RefusesWhatItDoesNotKnow) {
                 HasSubstr("config.json"))
         << config;
   }
-  folder_.Write("config.json", R"({"model_type":"llama"})");
+  folder_.Write("config.json", R"({"model_type":"gpt2"})");
   EXPECT_THAT(std::string(Message(DescribeModel(folder_.path(), 1, at::kFloat).status())),
-              HasSubstr("model_type 'llama' is not served"));
+              HasSubstr("model_type 'gpt2' is not served"));
 }
 
 }  // namespace

@@ -41,6 +41,19 @@ void AddImageRow(int64_t row, std::vector<layers::RowRun>& runs) {
   }
 }
 
+// All rows of a sequence that uses an adapter; neighbours that use the same become one run.
+void AddAdapterRows(int64_t begin, const SequenceStep& sequence, std::vector<layers::AdapterRun>& runs) {
+  if (sequence.adapter == 0) return;
+  const auto count = static_cast<int64_t>(sequence.tokens.size());
+  const bool joins = !runs.empty() && runs.back().adapter == sequence.adapter &&
+                     runs.back().rows.begin + runs.back().rows.count == begin;
+  if (joins) {
+    runs.back().rows.count += count;
+  } else {
+    runs.push_back({{begin, count}, sequence.adapter});
+  }
+}
+
 }  // namespace
 
 StepTensors MakeStepTensors(const StepPlan& plan,
@@ -52,11 +65,12 @@ StepTensors MakeStepTensors(const StepPlan& plan,
   std::vector<layers::RotaryRow> rotary_rows;
   for (size_t s = 0; s < plan.sequences.size(); ++s) {
     const SequenceStep& sequence = plan.sequences[s];
+    AddAdapterRows(static_cast<int64_t>(ids.size()), sequence, step.low_rank.adapters);
     for (size_t i = 0; i < sequence.tokens.size(); ++i) {
       const int64_t row = static_cast<int64_t>(ids.size());
       const int32_t position = sequence.first_position + static_cast<int32_t>(i);
       const bool is_last = i + 1 == sequence.tokens.size();
-      if (sequence.tokens[i] == kImageRow) AddImageRow(row, step.image_runs);
+      if (sequence.tokens[i] == kImageRow) AddImageRow(row, step.low_rank.images);
       if (sequence.logits == LogitsWanted::kAll ||
           (sequence.logits == LogitsWanted::kLast && is_last)) {
         wanted.push_back(row);

@@ -17,7 +17,7 @@ struct StepTensors {
   kernels::PagedRows rows;
   layers::RotaryTables rotary;
   at::Tensor wanted;  // [wanted] int64: rows whose logits are asked for
-  std::vector<layers::RowRun> image_runs;
+  layers::LowRankRows low_rank;
 };
 
 StepTensors MakeStepTensors(const engine::StepPlan& plan,

@@ -146,6 +146,14 @@ Status ReadResume(const StartDecode& start, const DecoderTraits& traits, engine:
   return OkStatus();
 }
 
+StatusOr<int32_t> ReadAdapter(const std::string& adapter, const DecoderTraits& traits) {
+  if (adapter.empty()) return 0;
+  const auto found = std::ranges::find(traits.adapters, adapter);
+  if (found != traits.adapters.end()) return static_cast<int32_t>(found - traits.adapters.begin());
+  return InvalidArgument("the model carries no adapter '{}'; there are: {}", adapter,
+                         traits.adapters.empty() ? "none" : fmt::format("{}", fmt::join(traits.adapters, ", ")));
+}
+
 engine::Priority ReadPriority(v1::Priority priority) {
   switch (priority) {
     case v1::PRIORITY_INTERACTIVE: return engine::Priority::kInteractive;
@@ -168,8 +176,9 @@ StatusOr<EmbeddingKey> ParseEmbeddingKey(const std::string& bytes) {
 StatusOr<std::unique_ptr<engine::Request>> BuildRequest(const StartDecode& start, const DecoderTraits& traits) {
   TRIPTYCH_RETURN_IF_ERROR(CheckMeantForUs(start, traits));
   auto request = std::make_unique<engine::Request>();
-  // The numeric identity is this worker's own and needs no salt; adapters change every row.
+  // The numeric identity is this worker's own and needs no salt.
   request->prefix_salt = start.prefix_salt();
+  TRIPTYCH_ASSIGN_OR_RETURN(request->adapter, ReadAdapter(start.adapter(), traits));
   TRIPTYCH_RETURN_IF_ERROR(ReadPrompt(start, traits, *request));
   TRIPTYCH_ASSIGN_OR_RETURN(request->sampling, ReadSampling(start, traits));
   const uint32_t wanted = std::max<uint32_t>(1, start.sampling().n());
@@ -178,7 +187,6 @@ StatusOr<std::unique_ptr<engine::Request>> BuildRequest(const StartDecode& start
   request->num_sequences = static_cast<int32_t>(wanted);
   TRIPTYCH_RETURN_IF_ERROR(ReadStopping(start, traits, *request));
   TRIPTYCH_RETURN_IF_ERROR(ReadResume(start, traits, *request));
-  if (!start.adapter().empty()) return InvalidArgument("the model carries no adapter '{}'", start.adapter());
   request->priority = ReadPriority(start.priority());
   request->score_only = start.score_only();
   request->alone = start.alone();

@@ -20,6 +20,7 @@ struct DecoderTraits {
   int32_t vocab_size = 0;
   int32_t context_tokens = 0;
   TokenId bos = 1;  // -1: the tokenizer adds none
+  std::vector<std::string> adapters;  // the card's: a request's is known by its place; empty: none
   RequestLimits limits;
 };
 

@@ -49,6 +49,21 @@ TEST(BuildRequest, AGoodOneIsResolved) {
   EXPECT_TRUE((*request)->resume.at(0).output.empty());
 }
 
+TEST(BuildRequest, AnAdapterIsKnownByItsPlace) {
+  DecoderTraits traits = Traits();
+  traits.adapters = {"base", "web", "write"};
+  StartDecode start = Good();
+  EXPECT_EQ((*BuildRequest(start, traits))->adapter, 0);
+  start.set_adapter("base");
+  EXPECT_EQ((*BuildRequest(start, traits))->adapter, 0);
+  start.set_adapter("write");
+  EXPECT_EQ((*BuildRequest(start, traits))->adapter, 2);
+  start.set_adapter("wri");
+  const Status refused = BuildRequest(start, traits).status();
+  EXPECT_EQ(refused.code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(Message(refused)), testing::HasSubstr("base, web, write"));
+}
+
 struct Bad {
   const char* name;
   std::function<void(StartDecode&)> change;

@@ -56,7 +56,8 @@ DecoderRole::DecoderRole(const WorkerConfig& config,
                      .identity = model->identity,
                      .vocab_size = model->card->vocab_size(),
                      .context_tokens = model->card->context_tokens(),
-                     .bos = model->card->tokenizer().bos()};
+                     .bos = model->card->tokenizer().bos(),
+                     .adapters = {model->card->adapters().begin(), model->card->adapters().end()}};
   context_.store = &store_;
   context_.fetcher = &puller_;
 }
@@ -73,7 +74,9 @@ shard::RankGroupOptions DecoderRole::GroupOptions() const {
           .first_rank = config_.first_rank,
           .num_ranks = config_.num_ranks,
           .device = model_.device,
-          .bounds = {.num_blocks = config_.kv_blocks, .vocab_size = model_.card->vocab_size()},
+          .bounds = {.num_blocks = config_.kv_blocks,
+                     .vocab_size = model_.card->vocab_size(),
+                     .num_adapters = std::max(1, static_cast<int32_t>(model_.card->adapters().size()))},
           .collective_stall = config_.step_stall};
 }
 

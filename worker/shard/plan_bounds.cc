@@ -19,6 +19,9 @@ Status CheckSequence(const engine::SequenceStep& sequence, const PlanBounds& bou
                     sequence.prompt_tokens,
                     sequence.blocks.size());
   }
+  if (!IsWithin(sequence.adapter, 0, bounds.num_adapters)) {
+    return Internal("sequence {}: adapter {} of {}", sequence.id, sequence.adapter, bounds.num_adapters);
+  }
   for (const engine::BlockId block : sequence.blocks) {
     if (!IsWithin(block, 0, bounds.num_blocks)) {
       return Internal("sequence {}: block {} of {}", sequence.id, block, bounds.num_blocks);

@@ -11,6 +11,7 @@ namespace triptych::shard {
 struct PlanBounds {
   int32_t num_blocks = 0;
   int32_t vocab_size = 0;
+  int32_t num_adapters = 1;  // the model without one included
 };
 
 // Every id, position and block of a plan is one that the ranks have. kInternal otherwise: engines

@@ -7,13 +7,13 @@
 namespace triptych::shard {
 namespace {
 
-constexpr PlanBounds kBounds{.num_blocks = 4, .vocab_size = 100};
+constexpr PlanBounds kBounds{.num_blocks = 4, .vocab_size = 100, .num_adapters = 3};
 
 engine::StepPlan GoodPlan() {
   engine::StepPlan plan;
   plan.copies = {{0, 3}};
   plan.sequences.push_back(
-      {.first_position = 15, .tokens = {0, kImageRow, 99}, .blocks = {3, 1}, .prompt_tokens = 20});
+      {.first_position = 15, .tokens = {0, kImageRow, 99}, .blocks = {3, 1}, .prompt_tokens = 20, .adapter = 2});
   return plan;
 }
 
@@ -35,6 +35,8 @@ TEST(CheckPlanTest, RefusesEachNumberOutside) {
       {"too few blocks", [](auto& p) { p.sequences[0].blocks.pop_back(); }},
       {"before the start", [](auto& p) { p.sequences[0].first_position = -1; }},
       {"far behind", [](auto& p) { p.sequences[0].first_position = 0x7fffffff; }},
+      {"adapter too high", [](auto& p) { p.sequences[0].adapter = 3; }},
+      {"adapter too low", [](auto& p) { p.sequences[0].adapter = -1; }},
       {"negative prompt", [](auto& p) { p.sequences[0].prompt_tokens = -1; }},
   };
   for (const auto& [what, change] : changes) {

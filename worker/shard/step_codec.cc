@@ -6,9 +6,9 @@
 namespace triptych::shard {
 namespace {
 
-constexpr uint32_t kVersion = 0x54530001;  // "TS", then the version
+constexpr uint32_t kVersion = 0x54530002;  // "TS", then the version
 constexpr size_t kCopyBytes = 8;
-constexpr size_t kSequenceBytes = 25;  // with empty lists
+constexpr size_t kSequenceBytes = 29;  // with empty lists
 
 class ByteWriter {
  public:
@@ -77,6 +77,7 @@ void PutSequence(const engine::SequenceStep& sequence, ByteWriter& writer) {
   writer.Put(sequence.id);
   writer.Put(sequence.first_position);
   writer.Put(sequence.prompt_tokens);
+  writer.Put(sequence.adapter);
   writer.Put(static_cast<uint8_t>(sequence.logits));
   writer.PutList(sequence.tokens);
   writer.PutList(sequence.blocks);
@@ -87,6 +88,7 @@ engine::SequenceStep GetSequence(ByteReader& reader) {
   sequence.id = reader.Get<uint64_t>();
   sequence.first_position = reader.Get<int32_t>();
   sequence.prompt_tokens = reader.Get<int32_t>();
+  sequence.adapter = reader.Get<int32_t>();
   const uint8_t logits = reader.Get<uint8_t>();
   if (logits > static_cast<uint8_t>(engine::LogitsWanted::kAll)) reader.Fail();
   sequence.logits = static_cast<engine::LogitsWanted>(logits);

@@ -8,8 +8,8 @@
 
 namespace triptych::shard {
 
-// A plan as bytes for followers: version, step, copies, and of each sequence the id, place, tokens,
-// blocks and which logits are wanted. Not how tokens are chosen and where pictures come from: that
+// A plan as bytes for followers: version, step, copies, and of each sequence the id, place, adapter,
+// tokens, blocks and which logits are wanted. Not how tokens are chosen and where pictures come from: that
 // is rank 0's alone, in the leader's process. Little-endian, lists with their length in front.
 std::string EncodePlan(const engine::StepPlan& plan);
 

@@ -15,6 +15,7 @@ engine::StepPlan Plan() {
                             .tokens = {5, kImageRow, 92543},
                             .blocks = {9, 0},
                             .prompt_tokens = 19,
+                            .adapter = 2,
                             .logits = engine::LogitsWanted::kAll});
   plan.sequences.push_back({.id = ~uint64_t{0}, .tokens = {1}, .blocks = {3}});
   return plan;
@@ -35,6 +36,7 @@ TEST(StepCodecTest, GivesBackWhatFollowersActOn) {
     EXPECT_EQ(decoded->sequences[i].tokens, plan.sequences[i].tokens);
     EXPECT_EQ(decoded->sequences[i].blocks, plan.sequences[i].blocks);
     EXPECT_EQ(decoded->sequences[i].prompt_tokens, plan.sequences[i].prompt_tokens);
+    EXPECT_EQ(decoded->sequences[i].adapter, plan.sequences[i].adapter);
     EXPECT_EQ(decoded->sequences[i].logits, plan.sequences[i].logits);
   }
 }

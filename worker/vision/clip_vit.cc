@@ -73,7 +73,7 @@ Status ClipVit::LoadEmbeddings(WeightReader& reader, const std::string& prefix) 
   const std::string table_name = prefix + "position_embedding.weight";
   TRIPTYCH_ASSIGN_OR_RETURN(const std::vector<int64_t> stored, reader.Shape(table_name));
   const int64_t rows = stored.empty() ? 0 : stored[0];
-  const int64_t wanted_rows = IsGridTable(rows) ? rows : sizes_.tokens() + 1;
+  const int64_t wanted_rows = sizes_.stretch_positions && IsGridTable(rows) ? rows : sizes_.tokens() + 1;
   TRIPTYCH_ASSIGN_OR_RETURN(at::Tensor table, reader.Float(table_name, {wanted_rows, width}));
   if (rows != sizes_.tokens() + 1) table = StretchPositions(table, sizes_.grid());
   positions_ = table.to(device_, dtype_);

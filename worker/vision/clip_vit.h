@@ -20,6 +20,7 @@ struct ClipVitSizes {
   int64_t image_size = 336;  // side of a tile
   int64_t patch_size = 14;
   double norm_eps = 1e-5;
+  bool stretch_positions = true;  // a stored position table of another grid is stretched; else it is refused
 
   int64_t grid() const { return image_size / patch_size; }
   int64_t tokens() const { return grid() * grid(); }  // of one tile, without the class token
@@ -27,8 +28,8 @@ struct ClipVitSizes {
   Status Validate() const;
 };
 
-// CLIP's vision tower up to the output of its last block, before the final norm; the class token is dropped. A stored
-// position table of another grid is stretched when it is loaded. Immutable; a tile's bits do not hang on the other tiles.
+// CLIP's vision tower up to the output of its last block, before the final norm; the class token is dropped. Immutable; a tile's bits do not
+// hang on the other tiles.
 class ClipVit {
  public:
   // Tensors under `prefix`, for example "vit.vision_tower.vision_model.".

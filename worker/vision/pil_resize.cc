@@ -72,22 +72,31 @@ at::Tensor ResizeRows(const at::Tensor& rgb, int64_t out_height, ResizeFilter fi
 
 // Which pass comes first shows in the last bit, as bytes are rounded between the two. Pillow 13 takes rows first where that
 // drops more than twice as many lines as columns; before that version columns always came first.
-bool RowsFirst(const at::Tensor& rgb, ImageSize size) {
-  const int64_t fewer_rows = rgb.size(0) - size.height, fewer_columns = rgb.size(1) - size.width;
-  return fewer_rows > 0 && fewer_rows > 2 * fewer_columns;
+bool RowsFirst(int64_t fewer_rows, int64_t fewer_columns) { return fewer_rows > 0 && fewer_rows > 2 * fewer_columns; }
+
+at::Tensor Resize(const at::Tensor& rgb, ImageSize size, ResizeFilter filter, bool rows_first) {
+  at::Tensor result = rgb;
+  if (rows_first && size.height != result.size(0)) result = ResizeRows(result, size.height, filter);
+  if (size.width != result.size(1)) result = ResizeColumns(result, size.width, filter);
+  if (size.height != result.size(0)) result = ResizeRows(result, size.height, filter);
+  return result;
+}
+
+void CheckArguments(const at::Tensor& rgb, ImageSize size) {
+  TRIPTYCH_CHECK(rgb.dim() == 3 && rgb.size(2) == kChannels && rgb.scalar_type() == at::kByte);
+  TRIPTYCH_CHECK(rgb.is_contiguous() && rgb.numel() > 0 && size.width > 0 && size.height > 0);
 }
 
 }  // namespace
 
 at::Tensor PilResize(const at::Tensor& rgb, ImageSize size, ResizeFilter filter) {
-  TRIPTYCH_CHECK(rgb.dim() == 3 && rgb.size(2) == kChannels && rgb.scalar_type() == at::kByte);
-  TRIPTYCH_CHECK(rgb.is_contiguous() && rgb.numel() > 0 && size.width > 0 && size.height > 0);
-  at::Tensor result = rgb;
-  const bool rows_first = RowsFirst(rgb, size);
-  if (rows_first) result = ResizeRows(result, size.height, filter);
-  if (size.width != result.size(1)) result = ResizeColumns(result, size.width, filter);
-  if (size.height != result.size(0)) result = ResizeRows(result, size.height, filter);
-  return result;
+  CheckArguments(rgb, size);
+  return Resize(rgb, size, filter, RowsFirst(rgb.size(0) - size.height, rgb.size(1) - size.width));
+}
+
+at::Tensor PilResizeTransposed(const at::Tensor& rgb, ImageSize size, ResizeFilter filter) {
+  CheckArguments(rgb, size);
+  return Resize(rgb, size, filter, !RowsFirst(rgb.size(1) - size.width, rgb.size(0) - size.height));
 }
 
 }  // namespace triptych::vision

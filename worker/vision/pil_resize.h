@@ -12,4 +12,7 @@ enum class ResizeFilter { kBilinear, kBicubic };  // bicubic with a = -0.5; both
 // and rows one after the other, each in 22-bit fixed point, rounded and clipped to a byte between the two. Both sizes at least 1x1. Thread-safe.
 at::Tensor PilResize(const at::Tensor& rgb, ImageSize size, ResizeFilter filter);
 
+// As PilResize of the picture with its axes swapped, swapped back. Only the order of the two passes is another, which shows in the last bit.
+at::Tensor PilResizeTransposed(const at::Tensor& rgb, ImageSize size, ResizeFilter filter);
+
 }  // namespace triptych::vision

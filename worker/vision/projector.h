@@ -15,6 +15,8 @@ class Projector {
  public:
   // `prefix`.0 and `prefix`.2.
   static StatusOr<Projector> Load(WeightReader& reader, const std::string& prefix, int64_t in, int64_t out);
+  // The two layers by their names.
+  static StatusOr<Projector> Load(WeightReader& reader, const std::string& first, const std::string& second, int64_t in, int64_t out);
 
   at::Tensor Forward(const at::Tensor& features) const;  // [n, in] -> [n, out]
 

@@ -1,20 +1,24 @@
 #include "worker/vision/registry.h"
 
-#include "common/model_card/internlm_xcomposer2/config.h"
+#include <array>
+#include <string_view>
+
+#include "common/json/json_config.h"
+#include "worker/vision/llava_encoder.h"
 #include "worker/vision/xcomposer2_encoder.h"
 
 namespace triptych::vision {
 namespace {
 
-ClipVitSizes TowerSizes(const internlm_xcomposer2::Config& config) {
-  return {.width = config.vision.hidden_size,
-          .intermediate = config.vision.intermediate_size,
-          .num_layers = config.vision.num_layers,
-          .num_heads = config.vision.num_heads,
-          .image_size = config.img_size,
-          .patch_size = config.vision.patch_size,
-          .norm_eps = config.vision.layer_norm_eps};
-}
+struct Family {
+  std::string_view model_type;  // in config.json
+  StatusOr<std::unique_ptr<VisionEncoder>> (*load)(const std::string&, const weights::WeightLoader&, at::Device, at::ScalarType);
+};
+
+constexpr std::array kFamilies = {
+    Family{"internlmxcomposer2", LoadXComposer2Encoder},
+    Family{"llava", LoadLlavaEncoder},
+};
 
 }  // namespace
 
@@ -22,8 +26,19 @@ StatusOr<std::unique_ptr<VisionEncoder>> LoadVisionEncoder(const std::string& mo
                                                            const weights::WeightLoader& loader,
                                                            at::Device device,
                                                            at::ScalarType dtype) {
-  TRIPTYCH_ASSIGN_OR_RETURN(const internlm_xcomposer2::Config config, internlm_xcomposer2::LoadConfig(model_dir));
-  return XComposer2Encoder::Load(loader, TowerSizes(config), config.hidden_size, device, dtype);
+  const std::string path = model_dir + "/config.json";
+  TRIPTYCH_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path));
+  TRIPTYCH_ASSIGN_OR_RETURN(const nlohmann::json object, ParseJsonObject(text, path));
+  JsonConfig json(object, path);
+  std::string model_type;
+  json.Text("model_type", &model_type);
+  TRIPTYCH_RETURN_IF_ERROR(json.status());
+  std::string known;
+  for (const Family& family : kFamilies) {
+    if (family.model_type == model_type) return family.load(model_dir, loader, device, dtype);
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", family.model_type);
+  }
+  return FailedPrecondition("{}: model_type: '{}' has no vision encoder; those that have one are {}", path, model_type, known);
 }
 
 }  // namespace triptych::vision

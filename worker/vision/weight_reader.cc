@@ -37,6 +37,12 @@ StatusOr<kernels::PackedLinear> WeightReader::FusedLinear(const std::vector<std:
   return kernels::PackedLinear::Pack(at::cat(weights).to(dtype()), at::cat(biases).to(dtype()), device_);
 }
 
+void WeightReader::Skip(const std::string& prefix) {
+  for (const std::string& name : loader_->Names()) {
+    if (name.starts_with(prefix)) used_.insert(name);
+  }
+}
+
 Status WeightReader::CheckAllRead(const std::vector<std::string>& prefixes) const {
   StringSet used = used_;
   for (const std::string& name : loader_->Names()) {

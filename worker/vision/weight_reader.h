@@ -25,6 +25,8 @@ class WeightReader {
   // Several layers of one input as one: their outputs stand side by side.
   StatusOr<kernels::PackedLinear> FusedLinear(const std::vector<std::string>& prefixes, int64_t in, int64_t out_each);
 
+  // What is stored under `prefix` and not needed counts as read.
+  void Skip(const std::string& prefix);
   // kFailedPrecondition names a tensor under `prefixes` that was not read.
   Status CheckAllRead(const std::vector<std::string>& prefixes) const;
 

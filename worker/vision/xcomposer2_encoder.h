@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "worker/vision/clip_vit.h"
 #include "worker/vision/projector.h"
@@ -33,5 +34,11 @@ class XComposer2Encoder final : public VisionEncoder {
   const Projector projector_;
   const int64_t hidden_size_;
 };
+
+// The encoder of the checkpoint in `model_dir`, sizes from its config.json: this one, or for 4KHD and 2.5 the one in tiled_encoder.h.
+StatusOr<std::unique_ptr<VisionEncoder>> LoadXComposer2Encoder(const std::string& model_dir,
+                                                               const weights::WeightLoader& loader,
+                                                               at::Device device,
+                                                               at::ScalarType dtype);
 
 }  // namespace triptych::vision

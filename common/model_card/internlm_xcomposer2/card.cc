@@ -2,6 +2,7 @@
 
 #include "common/hash/sha256.h"
 #include "common/json/json_config.h"
+#include "common/model_card/internlm_xcomposer2/adapters.h"
 #include "common/model_card/internlm_xcomposer2/chat_prompt.h"
 #include "common/model_card/internlm_xcomposer2/config.h"
 
@@ -18,7 +19,7 @@ TokenId FindPlaceholder(const Tokenizer& tokenizer, const Config& config) {
 }
 
 // Over the files that a prompt's ids hang on.
-StatusOr<Sha256Digest> DigestOf(const std::string& model_dir) {
+StatusOr<Sha256Digest> DigestOf(const std::string& model_dir, const Config& config) {
   TRIPTYCH_ASSIGN_OR_RETURN(std::vector<std::string> files, TokenizerFiles(model_dir));
   files.insert(files.begin(), "config.json");
   FieldHasher digest("triptych model card 1");
@@ -26,13 +27,24 @@ StatusOr<Sha256Digest> DigestOf(const std::string& model_dir) {
     TRIPTYCH_ASSIGN_OR_RETURN(const std::string bytes, ReadTextFile(model_dir + "/" + file));
     digest.Text(bytes);
   }
+  if (config.tiles()) digest.Number(static_cast<uint64_t>(config.img_size));  // which these files may not tell
   return digest.Finish();
+}
+
+std::string FamilyOf(Variant variant) {
+  switch (variant) {
+    case Variant::kPlain: return "internlm-xcomposer2";
+    case Variant::k4khd: return "internlm-xcomposer2-4khd";
+    case Variant::k2d5: return "internlm-xcomposer2d5";
+  }
+  return "";
 }
 
 class Card final : public ModelCard {
  public:
   Card(Config config, std::unique_ptr<Tokenizer> tokenizer, const ChatTemplate& chat_template, const Sha256Digest& digest)
-      : config_(config),
+      : family_(FamilyOf(config.variant)),
+        config_(config),
         tokenizer_(std::move(tokenizer)),
         template_(chat_template),
         digest_(digest),
@@ -53,14 +65,24 @@ class Card final : public ModelCard {
   const GenerationDefaults& defaults() const override { return defaults_; }
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
   const Sha256Digest& digest() const override { return digest_; }
+  std::span<const std::string> adapters() const override {
+    if (!config_.task_loras) return {};
+    return kAdapters;
+  }
 
+  int32_t DefaultMaxTiles(int32_t num_images) const override { return config_.DefaultMaxTiles(num_images); }
   StatusOr<int32_t> ImageRows(const PromptImage& image) const override {
     TRIPTYCH_RETURN_IF_ERROR(CheckTiles(image));
-    return config_.image_rows();
+    if (!config_.tiles()) return config_.image_rows();
+    TRIPTYCH_ASSIGN_OR_RETURN(const Tiling tiling, TilingOf(image));
+    return static_cast<int32_t>(TiledRows(tiling, config_.merged_per_side()));
   }
+  // The global view is one too.
   StatusOr<int32_t> ImageTiles(const PromptImage& image) const override {
     TRIPTYCH_RETURN_IF_ERROR(CheckTiles(image));
-    return 1;
+    if (!config_.tiles()) return 1;
+    TRIPTYCH_ASSIGN_OR_RETURN(const Tiling tiling, TilingOf(image));
+    return 1 + tiling.tiles();
   }
   StatusOr<TokenizedPrompt> RenderConversation(std::span<const ChatMessage> messages,
                                                std::span<const PromptImage> images) const override {
@@ -72,13 +94,20 @@ class Card final : public ModelCard {
   }
 
  private:
+  StatusOr<Tiling> TilingOf(const PromptImage& image) const {
+    return TilePicture(config_.tiling(), image.size, image.max_tiles == 0 ? DefaultMaxTiles(1) : image.max_tiles);
+  }
   Status CheckTiles(const PromptImage& image) const {
-    if (image.max_tiles >= 0 && image.max_tiles <= 1) return OkStatus();
+    if (image.max_tiles >= 0 && image.max_tiles <= (config_.tiles() ? kMaxTiles : 1)) return OkStatus();
+    if (config_.tiles()) {
+      return InvalidArgument("max_tiles is {}; allowed are 0, which takes the model's default, to {}", image.max_tiles, kMaxTiles);
+    }
     return InvalidArgument("max_tiles is {}; this model does not cut pictures into tiles: allowed are 0 and 1", image.max_tiles);
   }
 
-  // The published chat() tokenises each text between pictures by itself, with a BOS before every one that is not empty; prompts for
-  // evaluation have one BOS in front of all. A chat without pictures has the text "<s>" before it and the tokenizer's own BOS.
+  // The published chat() of XComposer2, -VL and 4KHD tokenises each text between pictures by itself, with a BOS before every one that is not
+  // empty; that of 2.5, and prompts for evaluation, have one BOS in front of all. The former's chats without pictures have the text "<s>" before
+  // them and the tokenizer's own BOS.
   StatusOr<TokenizedPrompt> Tokenize(std::span<const PromptPiece> pieces,
                                      std::span<const PromptImage> images,
                                      bool bos_before_every_text) const {
@@ -95,7 +124,7 @@ class Card final : public ModelCard {
     return std::move(builder).Finish();
   }
 
-  const std::string family_ = "internlm-xcomposer2";
+  const std::string family_;
   const Config config_;
   const std::unique_ptr<Tokenizer> tokenizer_;
   const ChatTemplate& template_;
@@ -114,9 +143,9 @@ StatusOr<std::unique_ptr<ModelCard>> LoadCard(const std::string& model_dir) {
     return FailedPrecondition("{}/config.json: vocab_size: {} is less than the tokenizer's {} pieces", model_dir,
                               config.vocab_size, tokenizer->vocab_size());
   }
-  const auto chat_template = ChatTemplateOf(*tokenizer);
+  const auto chat_template = ChatTemplateOf(config.variant, *tokenizer);
   if (!chat_template.ok()) return WithContext(model_dir, chat_template.status());
-  TRIPTYCH_ASSIGN_OR_RETURN(const Sha256Digest digest, DigestOf(model_dir));
+  TRIPTYCH_ASSIGN_OR_RETURN(const Sha256Digest digest, DigestOf(model_dir, config));
   return std::make_unique<Card>(config, std::move(tokenizer), **chat_template, digest);
 }
 

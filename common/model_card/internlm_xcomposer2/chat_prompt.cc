@@ -17,18 +17,15 @@ constexpr char kMetaInstruction[] =
     "- InternLM-XComposer (浦语·灵笔) is capable of comprehending and articulating responses effectively based on the provided "
     "image.";
 
-constexpr std::array kTemplates = {
-    ChatTemplate{.turn_start = "[UNUSED_TOKEN_146]",
-                 .turn_end = "[UNUSED_TOKEN_145]",
-                 .default_system = kMetaInstruction,
-                 .default_system_with_pictures = kMetaInstruction,
-                 .bos_before_every_text = true},
-    ChatTemplate{.turn_start = "<|im_start|>",
-                 .turn_end = "<|im_end|>",
-                 .default_system = "You are a helpful AI assistant named SmolLM, trained by Hugging Face",
-                 .default_system_with_pictures = "",
-                 .bos_before_every_text = false},
-};
+constexpr ChatTemplate kPublished{.turn_start = "[UNUSED_TOKEN_146]",
+                                  .turn_end = "[UNUSED_TOKEN_145]",
+                                  .default_system = kMetaInstruction,
+                                  .default_system_with_pictures = kMetaInstruction,
+                                  .bos_before_every_text = true};
+constexpr ChatTemplate kPublished2d5{.turn_start = kPublished.turn_start, .turn_end = kPublished.turn_end};
+constexpr ChatTemplate kChatMl{.turn_start = "<|im_start|>",
+                               .turn_end = "<|im_end|>",
+                               .default_system = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"};
 
 // Collects text into pieces that pictures part.
 class PieceList {
@@ -85,11 +82,12 @@ Status CheckTurns(std::span<const ChatMessage> turns) {
 
 }  // namespace
 
-StatusOr<const ChatTemplate*> ChatTemplateOf(const Tokenizer& tokenizer) {
+StatusOr<const ChatTemplate*> ChatTemplateOf(Variant variant, const Tokenizer& tokenizer) {
+  const ChatTemplate& published = variant == Variant::k2d5 ? kPublished2d5 : kPublished;
   std::string known;
-  for (const ChatTemplate& candidate : kTemplates) {
-    if (tokenizer.SpecialId(candidate.turn_start) >= 0 && tokenizer.SpecialId(candidate.turn_end) >= 0) return &candidate;
-    known += fmt::format("{}{} and {}", known.empty() ? "" : ", or ", candidate.turn_start, candidate.turn_end);
+  for (const ChatTemplate* candidate : {&published, &kChatMl}) {
+    if (tokenizer.SpecialId(candidate->turn_start) >= 0 && tokenizer.SpecialId(candidate->turn_end) >= 0) return candidate;
+    known += fmt::format("{}{} and {}", known.empty() ? "" : ", or ", candidate->turn_start, candidate->turn_end);
   }
   return FailedPrecondition("the tokenizer lacks the special tokens of a chat template: {}", known);
 }

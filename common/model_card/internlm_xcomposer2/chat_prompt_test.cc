@@ -27,8 +27,8 @@ class MarkerTokenizer final : public Tokenizer {
   const StringSet markers_;
 };
 
-const ChatTemplate& Published() { return **ChatTemplateOf(MarkerTokenizer({"[UNUSED_TOKEN_146]", "[UNUSED_TOKEN_145]"})); }
-const ChatTemplate& ChatMl() { return **ChatTemplateOf(MarkerTokenizer({"<|im_start|>", "<|im_end|>"})); }
+const ChatTemplate& Published() { return **ChatTemplateOf(Variant::kPlain, MarkerTokenizer({"[UNUSED_TOKEN_146]", "[UNUSED_TOKEN_145]"})); }
+const ChatTemplate& ChatMl() { return **ChatTemplateOf(Variant::kPlain, MarkerTokenizer({"<|im_start|>", "<|im_end|>"})); }
 
 // Each piece as text, pictures as <number>.
 std::vector<std::string> Render(const ChatTemplate& chat_template, const std::vector<ChatMessage>& messages) {
@@ -50,12 +50,12 @@ TEST(ChatTemplate, IsToldByTheTokenizersMarkers) {
   EXPECT_EQ(ChatMl().turn_end, "<|im_end|>");
   EXPECT_FALSE(ChatMl().bos_before_every_text);
   const MarkerTokenizer both({"<|im_start|>", "<|im_end|>", "[UNUSED_TOKEN_146]", "[UNUSED_TOKEN_145]"});
-  EXPECT_EQ(*ChatTemplateOf(both), &Published());
+  EXPECT_EQ(*ChatTemplateOf(Variant::kPlain, both), &Published());
 }
 
 TEST(ChatTemplate, HalfOfOneIsNone) {
   for (const char* marker : {"", "[UNUSED_TOKEN_146]", "[UNUSED_TOKEN_145]", "<|im_start|>", "<|im_end|>"}) {
-    const auto found = ChatTemplateOf(MarkerTokenizer({marker}));
+    const auto found = ChatTemplateOf(Variant::kPlain, MarkerTokenizer({marker}));
     EXPECT_EQ(found.status().code(), StatusCode::kFailedPrecondition);
     EXPECT_THAT(std::string(Message(found.status())), AllOf(HasSubstr("[UNUSED_TOKEN_146]"), HasSubstr("<|im_end|>")));
   }

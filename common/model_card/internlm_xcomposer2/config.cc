@@ -1,14 +1,20 @@
 #include "common/model_card/internlm_xcomposer2/config.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "common/json/json_config.h"
+#include "common/model_card/checkpoint_outline.h"
 
 namespace triptych::internlm_xcomposer2 {
 namespace {
 
 constexpr int64_t kMaxWidth = 1 << 20;
 constexpr int64_t kMaxTokens = 1 << 24;
+constexpr int32_t k4khdSide = 336;
+constexpr int32_t k2d5Side = 560;
+constexpr std::string_view kPositionTable = "vit.vision_tower.vision_model.embeddings.position_embedding.weight";
+constexpr std::string_view kTaskLora = "model.layers.0.attention.wqkv.lora_web_A.weight";
 
 void ReadRopeScaling(JsonConfig& json, Config& config) {
   if (!json.Has("rope_scaling")) return;
@@ -41,23 +47,61 @@ void ReadVision(JsonConfig& json, Config& config) {
   json.Take(inner.status());
 }
 
+// The side of a tile, 0 where nothing tells.
+int32_t TileSide(const JsonConfig& json, const VisionConfig& vision, const WeightTraits& weights) {
+  const auto& object = json.object();
+  if (object.contains("vision_config") && object["vision_config"].is_object()) {
+    const nlohmann::json side = object["vision_config"].value("image_size", nlohmann::json());
+    if (side.is_number_integer()) return static_cast<int32_t>(std::clamp<int64_t>(side.get<int64_t>(), -1, kMaxWidth));
+  }
+  if (weights.position_rows > 1) {
+    const auto places = static_cast<double>(std::min<int64_t>(weights.position_rows - 1, kMaxTokens));
+    return static_cast<int32_t>(std::sqrt(places)) * vision.patch_size;
+  }
+  if (!weights.task_loras) return 0;
+  return *weights.task_loras ? k2d5Side : k4khdSide;
+}
+
+void ReadVariant(JsonConfig& json, const WeightTraits& weights, Config& config) {
+  if (json.Has("img_size")) return json.Integer("img_size", &config.img_size, 1, 16384);
+  config.img_size = TileSide(json, config.vision, weights);
+  config.variant = config.img_size == k2d5Side ? Variant::k2d5 : Variant::k4khd;
+  config.task_loras = config.variant == Variant::k2d5 && weights.task_loras.value_or(true);
+  json.Require(config.img_size != 0, "img_size",
+               "it is missing. Checkpoints that cut pictures into tiles have none; which one this is neither vision_config.image_size nor a "
+               "weight file here tells: add vision_config.image_size, 336 for 4KHD or 560 for 2.5");
+  json.Require(config.img_size == k4khdSide || config.img_size == k2d5Side, "vision_config.image_size",
+               fmt::format("without img_size pictures are cut into tiles, and tiles of {} pixels are not served: known are 336 (4KHD) and 560 (2.5)",
+                           config.img_size));
+}
+
+int64_t SmallestPicture(const Config& config) {
+  return config.tiles() ? TiledRows({.rows = 1, .columns = 1}, config.merged_per_side()) : config.image_rows();
+}
+
 void CheckTogether(JsonConfig& json, const Config& config) {
   json.Require(config.hidden_size % config.num_heads == 0, "num_attention_heads", "it does not divide hidden_size");
   json.Require(config.num_heads % config.num_kv_heads == 0, "num_key_value_heads", "it does not divide num_attention_heads");
   json.Require(config.head_dim() % 2 == 0, "num_attention_heads", "hidden_size / num_attention_heads is odd");
   json.Require(config.img_size % config.vision.patch_size == 0, "img_size", "it is not a multiple of the patch size");
-  json.Require(config.image_rows() < config.context_tokens, "img_size", "one picture takes more rows than the context has");
+  json.Require(!config.tiles() || config.patches_per_side() % 2 == 0, "vision_config.patch_size", "tiles have an odd number of patches to a side");
+  json.Require(SmallestPicture(config) < config.context_tokens, "img_size", "one picture takes more rows than the context has");
 }
 
 }  // namespace
 
-StatusOr<Config> ParseConfig(std::string_view text, std::string_view file_name) {
+int32_t Config::DefaultMaxTiles(int32_t num_images) const {
+  switch (variant) {
+    case Variant::kPlain: return 1;
+    case Variant::k4khd: return 25;
+    case Variant::k2d5: return num_images > 1 ? 6 : 24;
+  }
+  return 1;
+}
+
+StatusOr<Config> ParseConfig(std::string_view text, std::string_view file_name, const WeightTraits& weights) {
   TRIPTYCH_ASSIGN_OR_RETURN(const nlohmann::json object, ParseJsonObject(text, file_name));
   JsonConfig json(object, std::string(file_name));
-  if (!json.Has("img_size")) {
-    return FailedPrecondition("{}: img_size is missing: checkpoints that cut pictures into tiles (4KHD, 2.5) are not served",
-                              file_name);
-  }
   Config config;
   json.Integer("vocab_size", &config.vocab_size, 1, kMaxTokens);
   json.Integer("hidden_size", &config.hidden_size, 1, kMaxWidth);
@@ -73,11 +117,11 @@ StatusOr<Config> ParseConfig(std::string_view text, std::string_view file_name) 
   int32_t max_length = config.max_position_embeddings;
   json.Integer("max_length", &max_length, 1, kMaxTokens);
   config.context_tokens = std::max(max_length, config.max_position_embeddings);
-  json.Integer("img_size", &config.img_size, 1, 16384);
   json.Integer("bos_token_id", &config.bos_token_id, 0, config.vocab_size - 1);
   json.Integer("eos_token_id", &config.eos_token_id, 0, config.vocab_size - 1);
   ReadRopeScaling(json, config);
   ReadVision(json, config);
+  ReadVariant(json, weights, config);
   if (json.status().ok()) CheckTogether(json, config);
   if (!json.status().ok()) return json.status();
   return config;
@@ -86,7 +130,14 @@ StatusOr<Config> ParseConfig(std::string_view text, std::string_view file_name) 
 StatusOr<Config> LoadConfig(const std::string& model_dir) {
   const std::string path = model_dir + "/config.json";
   TRIPTYCH_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path));
-  return ParseConfig(text, path);
+  TRIPTYCH_ASSIGN_OR_RETURN(const nlohmann::json object, ParseJsonObject(text, path));
+  WeightTraits weights;
+  if (!JsonConfig(object, path).Has("img_size")) {
+    TRIPTYCH_ASSIGN_OR_RETURN(const CheckpointOutline outline, CheckpointOutline::Read(model_dir));
+    TRIPTYCH_ASSIGN_OR_RETURN(weights.position_rows, outline.Rows(kPositionTable));
+    if (!outline.empty()) weights.task_loras = outline.Has(kTaskLora);
+  }
+  return ParseConfig(text, path, weights);
 }
 
 }  // namespace triptych::internlm_xcomposer2

@@ -2,112 +2,109 @@
 
 #include <utility>
 
-#include "worker/kernels/norm.h"
-#include "worker/model/layers/tp_linear.h"
-#include "worker/weights/weight_loader.h"
+#include "common/model_card/internlm_xcomposer2/config.h"
+#include "worker/model/internlm_xcomposer2/weight_names.h"
+#include "worker/model/layers/decoder.h"
+#include "worker/model/layers/plora_linear.h"
 
 namespace triptych::model::internlm_xcomposer2 {
 namespace {
 
+using layers::AsProjection;
+using layers::LayerShare;
+using layers::LayerWeights;
+using layers::LinearSpec;
+using layers::LoadVector;
+using layers::PloraLinear;
+using triptych::internlm_xcomposer2::Config;
+using triptych::internlm_xcomposer2::LoadConfig;
 using triptych::internlm_xcomposer2::RopeScaling;
 
-layers::RotaryConfig Rotary(const Config& config) {
-  layers::RotaryConfig rotary{.head_dim = config.head_dim(),
-                              .theta = config.rope_theta,
-                              .factor = config.rope_factor,
-                              .trained_tokens = config.max_position_embeddings};
-  switch (config.rope_scaling) {
+layers::RotaryScaling Scaling(RopeScaling scaling) {
+  switch (scaling) {
     case RopeScaling::kNone:
-      rotary.scaling = layers::RotaryScaling::kNone;
-      break;
+      return layers::RotaryScaling::kNone;
     case RopeScaling::kLinear:
-      rotary.scaling = layers::RotaryScaling::kLinear;
-      break;
+      return layers::RotaryScaling::kLinear;
     case RopeScaling::kDynamic:
-      rotary.scaling = layers::RotaryScaling::kDynamic;
-      break;
+      return layers::RotaryScaling::kDynamic;
   }
-  return rotary;
+  return layers::RotaryScaling::kNone;
+}
+
+layers::DecoderSizes Sizes(const Config& config) {
+  return {.vocab = config.vocab_size,
+          .hidden = config.hidden_size,
+          .intermediate = config.intermediate_size,
+          .num_layers = config.num_layers,
+          .num_heads = config.num_heads,
+          .num_kv_heads = config.num_kv_heads,
+          .norm_eps = config.rms_norm_eps,
+          .rotary = {.head_dim = config.head_dim(),
+                     .theta = config.rope_theta,
+                     .scaling = Scaling(config.rope_scaling),
+                     .factor = config.rope_factor,
+                     .trained_tokens = config.max_position_embeddings}};
+}
+
+StatusOr<LayerWeights> LoadLayer(const weights::WeightLoader& loader,
+                                 int64_t index,
+                                 const Config& config,
+                                 const LayerShare& share,
+                                 const layers::RankContext& context) {
+  const LayerNames names(index);
+  const layers::DecoderSizes sizes = Sizes(config);
+  const int64_t hidden = sizes.hidden;
+  const LinearSpec wqkv{
+      names.wqkv, hidden, sizes.query_features() + 2 * sizes.kv_features(), config.bias};
+  const LinearSpec wo{names.wo, sizes.query_features(), hidden, config.bias};
+  const LinearSpec w1{names.w1, hidden, sizes.intermediate};
+  const LinearSpec w3{names.w3, hidden, sizes.intermediate};
+  const LinearSpec w2{names.w2, sizes.intermediate, hidden};
+  const layers::AdapterPairs adapters = AdapterPairsOf(config);
+  const auto column = [&](const LinearSpec& spec, const std::vector<layers::Range>& rows) {
+    return AsProjection(PloraLinear::LoadColumn(loader, {spec, adapters}, rows, context));
+  };
+  const auto row = [&](const LinearSpec& spec, layers::Range columns) {
+    return AsProjection(PloraLinear::LoadRow(loader, {spec, adapters}, columns, context));
+  };
+  LayerWeights layer;
+  TRIPTYCH_ASSIGN_OR_RETURN(layer.attention_norm,
+                            LoadVector(loader, names.attention_norm, hidden, context));
+  TRIPTYCH_ASSIGN_OR_RETURN(layer.ffn_norm, LoadVector(loader, names.ffn_norm, hidden, context));
+  TRIPTYCH_ASSIGN_OR_RETURN(layer.qkv, column(wqkv, share.heads.qkv_rows));
+  TRIPTYCH_ASSIGN_OR_RETURN(layer.out, row(wo, share.heads.query_features));
+  TRIPTYCH_ASSIGN_OR_RETURN(layer.gate, column(w1, {share.inner}));
+  TRIPTYCH_ASSIGN_OR_RETURN(layer.up, column(w3, {share.inner}));
+  TRIPTYCH_ASSIGN_OR_RETURN(layer.down, row(w2, share.inner));
+  return layer;
 }
 
 }  // namespace
 
-StatusOr<Decoder::Layer> Decoder::LoadLayer(const weights::WeightLoader& loader,
-                                            int64_t index,
-                                            const Config& config,
-                                            int64_t num_blocks,
-                                            const layers::RankContext& context) {
-  const LayerNames names(index);
-  TRIPTYCH_ASSIGN_OR_RETURN(
-      at::Tensor attention_norm,
-      layers::LoadVector(loader, names.attention_norm, config.hidden_size, context));
-  TRIPTYCH_ASSIGN_OR_RETURN(
-      at::Tensor ffn_norm, layers::LoadVector(loader, names.ffn_norm, config.hidden_size, context));
-  TRIPTYCH_ASSIGN_OR_RETURN(Attention attention,
-                            Attention::Load(loader, names, config, num_blocks, context));
-  TRIPTYCH_ASSIGN_OR_RETURN(FeedForward feed_forward,
-                            FeedForward::Load(loader, names, config, context));
-  return Layer{std::move(attention_norm),
-               std::move(ffn_norm),
-               std::move(attention),
-               std::move(feed_forward)};
+StatusOr<ModelFacts> Describe(const std::string& model_dir,
+                              int tensor_parallel,
+                              at::ScalarType dtype) {
+  TRIPTYCH_ASSIGN_OR_RETURN(const Config config, LoadConfig(model_dir));
+  return layers::DescribeDecoder(
+      "internlm_xcomposer2", Sizes(config), config.context_tokens, tensor_parallel, dtype);
 }
 
-StatusOr<std::unique_ptr<ModelRunner>> Decoder::Load(const weights::WeightLoader& loader,
-                                                     const Config& config,
-                                                     int64_t num_blocks,
-                                                     const layers::RankContext& context) {
+StatusOr<std::unique_ptr<ModelRunner>> MakeRunner(const std::string& model_dir,
+                                                  const weights::WeightLoader& loader,
+                                                  int64_t num_blocks,
+                                                  const layers::RankContext& context) {
+  TRIPTYCH_ASSIGN_OR_RETURN(const Config config, LoadConfig(model_dir));
   TRIPTYCH_RETURN_IF_ERROR(weights::CheckNoExtra(
-      loader, DecoderTensors(config.num_layers, config.bias), EncoderPrefixes()));
-  TRIPTYCH_ASSIGN_OR_RETURN(
-      layers::VocabEmbedding embedding,
-      layers::VocabEmbedding::Load(
-          loader, {kTokenEmbeddings, config.vocab_size, config.hidden_size}, context));
-  std::vector<Layer> loaded;
-  for (int64_t i = 0; i < config.num_layers; ++i) {
-    TRIPTYCH_ASSIGN_OR_RETURN(Layer layer, LoadLayer(loader, i, config, num_blocks, context));
-    loaded.push_back(std::move(layer));
-  }
-  TRIPTYCH_ASSIGN_OR_RETURN(at::Tensor norm,
-                            layers::LoadVector(loader, kFinalNorm, config.hidden_size, context));
-  TRIPTYCH_ASSIGN_OR_RETURN(
-      layers::VocabOutput output,
-      layers::VocabOutput::Load(loader, {kOutput, config.vocab_size, config.hidden_size}, context));
-  return std::unique_ptr<ModelRunner>(new Decoder(config,
-                                                  context,
-                                                  std::move(embedding),
-                                                  std::move(loaded),
-                                                  std::move(norm),
-                                                  std::move(output)));
-}
-
-Decoder::Decoder(const Config& config,
-                 const layers::RankContext& context,
-                 layers::VocabEmbedding embedding,
-                 std::vector<Layer> layers,
-                 at::Tensor norm,
-                 layers::VocabOutput output)
-    : norm_eps_(config.rms_norm_eps),
-      rotary_(Rotary(config)),
-      context_(context),
-      embedding_(std::move(embedding)),
-      layers_(std::move(layers)),
-      norm_(std::move(norm)),
-      output_(std::move(output)) {}
-
-at::Tensor Decoder::Forward(const StepInput& input) {
-  for (const engine::BlockCopy& copy : input.plan->copies) {
-    for (Layer& layer : layers_) layer.attention.Copy(copy);
-  }
-  const StepTensors step = MakeStepTensors(*input.plan, rotary_, context_.device);
-  at::Tensor x = embedding_.Forward(step.ids, input.image_rows, step.image_runs);
-  for (Layer& layer : layers_) {
-    x.add_(layer.attention.Forward(kernels::RmsNorm(x, layer.attention_norm, norm_eps_), step));
-    x.add_(layer.feed_forward.Forward(kernels::RmsNorm(x, layer.ffn_norm, norm_eps_),
-                                      step.image_runs));
-  }
-  const at::Tensor last = kernels::RmsNorm(x.index_select(0, step.wanted), norm_, norm_eps_);
-  return output_.Forward(last);
+      loader, DecoderTensors(config), EncoderPrefixes()));
+  const layers::DecoderSource source{
+      .embedding = kTokenEmbeddings,
+      .final_norm = kFinalNorm,
+      .output = kOutput,
+      .load_layer = [&](int64_t index, const LayerShare& share) {
+        return LoadLayer(loader, index, config, share, context);
+      }};
+  return layers::Decoder::Load(loader, Sizes(config), source, num_blocks, context);
 }
 
 }  // namespace triptych::model::internlm_xcomposer2

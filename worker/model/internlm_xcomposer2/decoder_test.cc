@@ -221,8 +221,9 @@ TEST_F(DecoderTest, AMisshapenTensorIsNamedWithBothShapes) {
 
 TEST_F(DecoderTest, AnExtraTensorIsNamed) {
   fakes::CheckpointTensors tensors = fakes::TinyTensors({});
-  tensors["plora_glb_GN"] = tensors["model.norm.weight"];
-  EXPECT_THAT(Refusal(tensors), HasSubstr("'plora_glb_GN'"));
+  const std::string extra = "model.layers.0.attention.wqkv.lora_web_A.weight";
+  tensors[extra] = tensors["model.layers.0.attention.wqkv.Plora_A.weight"];
+  EXPECT_THAT(Refusal(tensors), HasSubstr(extra));
 }
 
 TEST_F(DecoderTest, MoreRanksThanQueryHeadsAreRefused) {

@@ -16,7 +16,8 @@ StatusOr<HeadSplit> SplitHeads(
     return HeadSplit{.kv_heads = mine.size(),
                      .group = group,
                      .qkv_rows = {{mine.begin * packed, mine.end * packed}},
-                     .query_features = {mine.begin * features, mine.end * features}};
+                     .query_features = {mine.begin * features, mine.end * features},
+                     .kv_features = {mine.begin * head_dim, mine.end * head_dim}};
   }
   int64_t kv_head = 0;
   while (PartOf(size, kv_head, kv_heads).end <= rank) ++kv_head;
@@ -29,7 +30,8 @@ StatusOr<HeadSplit> SplitHeads(
       .group = mine.size(),
       .qkv_rows = {{start + mine.begin * head_dim, start + mine.end * head_dim},
                    {start + group * head_dim, start + packed}},
-      .query_features = {(first + mine.begin) * head_dim, (first + mine.end) * head_dim}};
+      .query_features = {(first + mine.begin) * head_dim, (first + mine.end) * head_dim},
+      .kv_features = {kv_head * head_dim, (kv_head + 1) * head_dim}};
 }
 
 }  // namespace triptych::model::layers

@@ -25,6 +25,8 @@ struct HeadSplit {
   std::vector<Range> qkv_rows;
   // Its query heads' features among those of all: the columns of the projection behind attention.
   Range query_features;
+  // Its kv heads' features among those of all.
+  Range kv_features;
 };
 
 // `kv_heads` divides `query_heads`. kFailedPrecondition when there are more ranks than query heads.

@@ -114,6 +114,8 @@ TEST_P(AnyHeadsTest, EveryQueryHeadHasOneRankWithItsKeysAndValues) {
       EXPECT_EQ(split.query_features.size(), split.query_heads() * kDim);
       EXPECT_GT(split.query_heads(), 0);
       EXPECT_EQ(Held(split), Wanted(split)) << size << " " << rank;
+      EXPECT_EQ(split.kv_features.begin / kDim, split.query_features.begin / (group_ * kDim));
+      EXPECT_EQ(split.kv_features.size(), split.kv_heads * kDim);
       end = split.query_features.end;
     }
     EXPECT_EQ(end, heads_ * kDim) << size;

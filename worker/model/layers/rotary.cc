@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <vector>
 
 #include <ATen/ops/empty.h>
@@ -10,11 +11,26 @@ namespace triptych::model::layers {
 namespace {
 
 // In float32, as the reference computes them.
-std::vector<float> InverseFrequencies(double base, int64_t head_dim) {
-  std::vector<float> frequencies(static_cast<size_t>(head_dim / 2));
+float SlowForLlama3(const RotaryConfig& config, float frequency) {
+  const float wavelength = 2 * std::numbers::pi_v<float> / frequency;
+  const auto trained = static_cast<float>(config.trained_tokens);
+  const auto low = static_cast<float>(config.low_freq_factor);
+  const auto high = static_cast<float>(config.high_freq_factor);
+  const auto factor = static_cast<float>(config.factor);
+  if (wavelength < trained / high) return frequency;
+  if (wavelength > trained / low) return frequency / factor;
+  const float ramp = (trained / wavelength - low) / (high - low);
+  return (1 - ramp) * frequency / factor + ramp * frequency;
+}
+
+std::vector<float> InverseFrequencies(const RotaryConfig& config, double base) {
+  std::vector<float> frequencies(static_cast<size_t>(config.head_dim / 2));
   for (size_t i = 0; i < frequencies.size(); ++i) {
-    const float exponent = static_cast<float>(2 * i) / static_cast<float>(head_dim);
+    const float exponent = static_cast<float>(2 * i) / static_cast<float>(config.head_dim);
     frequencies[i] = 1.0f / std::pow(static_cast<float>(base), exponent);
+    if (config.scaling == RotaryScaling::kLlama3) {
+      frequencies[i] = SlowForLlama3(config, frequencies[i]);
+    }
   }
   return frequencies;
 }
@@ -46,7 +62,7 @@ RotaryTables MakeRotaryTables(const RotaryConfig& config,
   for (const RotaryRow& row : rows) {
     if (const double wanted = RotaryBase(config, row); wanted != base) {
       base = wanted;
-      frequencies = InverseFrequencies(base, config.head_dim);
+      frequencies = InverseFrequencies(config, base);
     }
     float position = static_cast<float>(row.position);
     if (config.scaling == RotaryScaling::kLinear) position /= static_cast<float>(config.factor);

@@ -7,7 +7,7 @@
 
 namespace triptych::model::layers {
 
-enum class RotaryScaling { kNone, kLinear, kDynamic };
+enum class RotaryScaling { kNone, kLinear, kDynamic, kLlama3 };
 
 struct RotaryConfig {
   int64_t head_dim = 0;
@@ -15,6 +15,10 @@ struct RotaryConfig {
   RotaryScaling scaling = RotaryScaling::kNone;
   double factor = 1;
   int64_t trained_tokens = 0;  // dynamic scaling begins beyond them
+  // Llama 3: wavelengths of more than trained_tokens / low_freq_factor are slowed by the factor,
+  // those of less than trained_tokens / high_freq_factor stay, and between the two lies a ramp.
+  double low_freq_factor = 1;
+  double high_freq_factor = 4;
 };
 
 // A row's place: its position, and the length of the prompt that its sequence began with.

@@ -1,5 +1,6 @@
 #include "worker/model/layers/rotary.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <ATen/ops/equal.h>
@@ -37,6 +38,26 @@ TEST(RotaryTest, LinearScalingSlowsPositions) {
   const RotaryTables plain = MakeRotaryTables(kPlain, std::vector<RotaryRow>{{10, 50}}, at::kCPU);
   EXPECT_TRUE(at::equal(slowed.cos, plain.cos));
   EXPECT_TRUE(at::equal(slowed.sin, plain.sin));
+}
+
+TEST(RotaryTest, Llama3SlowsLongWavelengthsAlone) {
+  const RotaryConfig llama3{.head_dim = 16,
+                            .theta = 10000,
+                            .scaling = RotaryScaling::kLlama3,
+                            .factor = 8,
+                            .trained_tokens = 128,
+                            .low_freq_factor = 1,
+                            .high_freq_factor = 4};
+  const RotaryTables tables =
+      MakeRotaryTables(llama3, std::vector<RotaryRow>{{3, 50}}, at::kCPU);
+  for (int i = 0; i < 8; ++i) {
+    const double frequency = std::pow(10000.0, -2.0 * i / 16);
+    const double turns = 128 * frequency / (2 * M_PI);  // within the trained length
+    const double ramp = std::clamp((turns - 1) / (4 - 1), 0.0, 1.0);
+    const double angle = 3 * ((1 - ramp) * frequency / 8 + ramp * frequency);
+    EXPECT_NEAR(tables.cos.const_data_ptr<float>()[i], std::cos(angle), 1e-5) << i;
+    EXPECT_NEAR(tables.sin.const_data_ptr<float>()[i], std::sin(angle), 1e-5) << i;
+  }
 }
 
 TEST(RotaryTest, TheBaseStaysWithinTheTrainedLength) {

@@ -7,18 +7,22 @@
 namespace triptych::model::layers {
 namespace {
 
+// `tensor` (".weight" or ".bias") of all parts, put together.
 StatusOr<at::Tensor> LoadRows(const weights::WeightLoader& loader,
-                              const std::string& name,
-                              const std::vector<int64_t>& shape,
-                              const std::vector<Range>& rows,
+                              const std::vector<LinearRows>& parts,
+                              const char* tensor,
                               const RankContext& context) {
-  std::vector<at::Tensor> parts;
-  for (const Range& range : rows) {
+  std::vector<at::Tensor> loaded;
+  for (const auto& [spec, rows] : parts) {
+    const bool is_bias = tensor[1] == 'b';
+    const std::vector<int64_t> shape =
+        is_bias ? std::vector{spec.out} : std::vector{spec.out, spec.in};
     TRIPTYCH_ASSIGN_OR_RETURN(
-        at::Tensor part, LoadWeight(loader, name, shape, {0, range.begin, range.end}, context));
-    parts.push_back(std::move(part));
+        at::Tensor part,
+        LoadWeight(loader, spec.name + tensor, shape, {0, rows.begin, rows.end}, context));
+    loaded.push_back(std::move(part));
   }
-  return parts.size() == 1 ? parts.front() : at::cat(parts);
+  return loaded.size() == 1 ? loaded.front() : at::cat(loaded);
 }
 
 }  // namespace
@@ -27,13 +31,18 @@ StatusOr<TpLinear> TpLinear::LoadColumn(const weights::WeightLoader& loader,
                                         const LinearSpec& spec,
                                         const std::vector<Range>& rows,
                                         const RankContext& context) {
-  TRIPTYCH_ASSIGN_OR_RETURN(
-      const at::Tensor weight,
-      LoadRows(loader, spec.name + ".weight", {spec.out, spec.in}, rows, context));
+  std::vector<LinearRows> parts;
+  for (const Range& range : rows) parts.push_back({spec, range});
+  return LoadJoined(loader, parts, context);
+}
+
+StatusOr<TpLinear> TpLinear::LoadJoined(const weights::WeightLoader& loader,
+                                        const std::vector<LinearRows>& parts,
+                                        const RankContext& context) {
+  TRIPTYCH_ASSIGN_OR_RETURN(const at::Tensor weight, LoadRows(loader, parts, ".weight", context));
   std::optional<at::Tensor> bias;
-  if (spec.has_bias) {
-    TRIPTYCH_ASSIGN_OR_RETURN(bias,
-                              LoadRows(loader, spec.name + ".bias", {spec.out}, rows, context));
+  if (parts.front().spec.has_bias) {
+    TRIPTYCH_ASSIGN_OR_RETURN(bias, LoadRows(loader, parts, ".bias", context));
   }
   return TpLinear(kernels::PackedLinear::Pack(weight, bias, context.device));
 }

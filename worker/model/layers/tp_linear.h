@@ -22,6 +22,12 @@ struct LinearSpec {
   bool has_bias = false;
 };
 
+// Rows of a stored layer.
+struct LinearRows {
+  LinearSpec spec;
+  Range rows;
+};
+
 // One rank's part of y = x W^T + b. Immutable once loaded.
 class TpLinear {
  public:
@@ -29,6 +35,10 @@ class TpLinear {
   static StatusOr<TpLinear> LoadColumn(const weights::WeightLoader& loader,
                                        const LinearSpec& spec,
                                        const std::vector<Range>& rows,
+                                       const RankContext& context);
+  // The same of several stored layers of one input, which have biases all or none.
+  static StatusOr<TpLinear> LoadJoined(const weights::WeightLoader& loader,
+                                       const std::vector<LinearRows>& parts,
                                        const RankContext& context);
   // Input features split: this rank has the stored `columns`, and Forward gives its summand (rank
   // 0's has the bias).

@@ -1,0 +1,60 @@
+"""The plain families through the whole cluster: text models without encoders, LLaVA with one."""
+
+import subprocess
+
+import grpc
+import pytest
+
+from conftest import ROOT
+from golden import GoldenSet
+
+
+def golden_set(name):
+    return GoldenSet(ROOT / "tests/golden" / name)
+
+
+@pytest.mark.parametrize("name", ["llama-tiny", "internlm2-tiny", "llava-tiny"])
+def test_tokens_are_the_references(start_cluster, api, name):
+    golden = golden_set(name)
+    cluster = start_cluster(golden.folder, "--tensor-parallel", "2")
+    takes_pictures = any(case.images for case in golden.cases)
+    model = cluster.stub.ListModels(api.ListModelsRequest()).models[0]
+    assert model.family == name.removesuffix("-tiny")
+    assert model.accepts_images == takes_pictures
+    assert model.ready_encoders == (1 if takes_pictures else 0)
+    for case in golden.cases:
+        answer = cluster.generate(case.prompt(api), stopping=api.Stopping(max_new_tokens=len(case.greedy), ignore_eos=True))
+        assert answer.ids[0] == case.greedy, case.id
+        assert answer.started.prompt_tokens == len(case.tensors["input_ids"])
+        run = case.generate["greedy_rep"]
+        penalized = cluster.generate(case.prompt(api), stopping=api.Stopping(max_new_tokens=run["max_new_tokens"]),
+                                     sampling=api.Sampling(repetition_penalty=run["repetition_penalty"]))
+        wanted = run["ids"][1:]  # behind a BOS; a stop token at the end is no output
+        assert penalized.ids[0] == (wanted[:-1] if wanted[-1] in golden.stop_ids else wanted), case.id
+
+
+def test_a_text_model_takes_no_pictures_and_no_encoders(start_cluster, api, bin_dir):
+    folder = golden_set("llama-tiny").folder
+    cluster = start_cluster(folder)
+    picture = api.Part(image=api.Image(data=golden_set("llava-tiny").cases[0].images[0]))
+    with pytest.raises(grpc.RpcError) as refused:
+        cluster.generate(api.Prompt(raw=api.RawPrompt(parts=[picture])))
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert "takes no pictures" in refused.value.details()
+    serve = subprocess.run([bin_dir / "triptych", "serve", "--model", folder, "--encoders", "1", "--port", "0"], capture_output=True, text=True, timeout=30)
+    assert serve.returncode != 0
+    assert "--encoders: 1; the model takes no pictures" in serve.stderr
+
+
+def test_a_conversation_needs_a_known_template(start_cluster, api, tmp_path):
+    for file in golden_set("llama-tiny").folder.iterdir():
+        if file.is_file() and file.name != "tokenizer_config.json":
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    cluster = start_cluster(tmp_path)
+    message = api.Message(role=api.ROLE_USER, parts=[api.Part(text="Hello")])
+    with pytest.raises(grpc.RpcError) as refused:
+        cluster.generate(api.Prompt(conversation=api.Conversation(messages=[message])))
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert "no chat template that is known" in refused.value.details()
+    raw = cluster.generate(api.Prompt(raw=api.RawPrompt(parts=[api.Part(text="Hello")])), stopping=api.Stopping(max_new_tokens=3, ignore_eos=True))
+    assert len(raw.ids[0]) == 3

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <ATen/core/Tensor.h>
+
+#include "common/status.h"
+#include "worker/model/layers/rank_context.h"
+#include "worker/model/model_facts.h"
+#include "worker/model/model_runner.h"
+#include "worker/weights/weight_loader.h"
+
+// The language model of LLaVA 1.5: a LLaMA under "language_model.".
+namespace triptych::model::llava {
+
+// See model::DescribeModel.
+StatusOr<ModelFacts> Describe(const std::string& model_dir,
+                              int tensor_parallel,
+                              at::ScalarType dtype);
+
+// See model::MakeModelRunner; kFailedPrecondition also for tensors that nobody reads.
+StatusOr<std::unique_ptr<ModelRunner>> MakeRunner(const std::string& model_dir,
+                                                  const weights::WeightLoader& loader,
+                                                  int64_t num_blocks,
+                                                  const layers::RankContext& context);
+
+}  // namespace triptych::model::llava

@@ -11,17 +11,19 @@ namespace triptych::fakes {
 struct ZipEntryOptions {
   uint16_t flags = 0;
   uint16_t method = 0;
-  bool zip64 = false;         // in the directory: sizes and place in 64 bits
-  int64_t claimed_more = 0;   // bytes, in the directory and the entry's own header
-  int64_t header_shift = 0;   // of its place, in the directory
-  std::string local_name;     // in its own header, instead of its name
+  bool zip64 = false;        // in the directory: sizes and place in 64 bits
+  int64_t claimed_more = 0;  // bytes, in the directory and the entry's own header
+  int64_t header_shift = 0;  // of its place, in the directory
+  std::string local_name;    // in its own header, instead of its name
   bool wrong_checksum = false;
 };
 
 // Writes zip archives, good ones and others, byte by byte.
 class ZipWriter {
  public:
-  ZipWriter& Add(std::string_view name, std::string_view content, const ZipEntryOptions& options = {});
+  ZipWriter& Add(std::string_view name,
+                 std::string_view content,
+                 const ZipEntryOptions& options = {});
   std::string Bytes(bool zip64 = false) const;  // with a 64-bit end record too
   size_t bytes_before_directory() const { return body_.size(); }
 
@@ -36,6 +38,7 @@ struct StoredRecord {
   std::string key;
   std::string bytes;
 };
-std::string TorchArchiveBytes(std::string_view pickle, const std::vector<StoredRecord>& storages = {});
+std::string TorchArchiveBytes(std::string_view pickle,
+                              const std::vector<StoredRecord>& storages = {});
 
 }  // namespace triptych::fakes

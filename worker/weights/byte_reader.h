@@ -7,8 +7,8 @@
 
 namespace triptych::weights {
 
-// Takes little-endian numbers and texts off the front of bytes that nobody vouches for. What does not
-// fit is zero or empty, and ok() false from then on: one check after several takes is enough.
+// Takes little-endian numbers and texts off the front of bytes that nobody vouches for. What does
+// not fit is zero or empty, and ok() false from then on: one check after several takes is enough.
 class ByteReader {
  public:
   explicit ByteReader(std::span<const std::byte> bytes) : bytes_(bytes) {}

@@ -45,8 +45,7 @@ StatusOr<PickleRef> RebuildTensor(PickleHeap& heap, const std::vector<PickleRef>
   constexpr std::array kKinds = {
       Kind::kStorage, Kind::kInteger, Kind::kTuple, Kind::kTuple, Kind::kFlag, Kind::kDict};
   bool fits = arguments.size() == kKinds.size() || arguments.size() == kKinds.size() + 1;
-  for (size_t i = 0; fits && i < kKinds.size(); ++i)
-    fits = heap.at(arguments[i]).kind == kKinds[i];
+  for (size_t i = 0; fits && i < kKinds.size(); ++i) fits = heap.at(arguments[i]).kind == kKinds[i];
   if (!fits) return FailedPrecondition("torch._utils._rebuild_tensor_v2 has other arguments");
   if (!IsEmptyDict(heap.at(arguments[5])))
     return FailedPrecondition("torch._utils._rebuild_tensor_v2: backward hooks are not read");
@@ -86,9 +85,8 @@ StatusOr<PickleRef> FindGlobal(PickleHeap& heap, std::string_view module, std::s
   for (const auto& [type, dtype] : kStorageDtypes) {
     if (module == "torch" && name == type) return add(PickleGlobal::kStorageType, dtype);
   }
-  return FailedPrecondition("global '{}.{}' is not allowed: only tensors are read",
-                            Printable(module),
-                            Printable(name));
+  return FailedPrecondition(
+      "global '{}.{}' is not allowed: only tensors are read", Printable(module), Printable(name));
 }
 
 StatusOr<PickleRef> Call(PickleHeap& heap, PickleRef callable, PickleRef arguments) {

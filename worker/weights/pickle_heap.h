@@ -17,7 +17,8 @@ struct PickledStorage {
   int64_t num_elements = 0;
 };
 
-// A tensor as a pickle describes it: a view of a storage, in elements. Nothing of it has been checked.
+// A tensor as a pickle describes it: a view of a storage, in elements. Nothing of it has been
+// checked.
 struct PickledTensor {
   PickledStorage storage;
   int64_t offset = 0;
@@ -25,7 +26,8 @@ struct PickledTensor {
   std::vector<int64_t> strides;
 };
 
-// The globals that a pickle may name: whatever else it names is refused before anything is done with it.
+// The globals that a pickle may name: whatever else it names is refused before anything is done
+// with it.
 enum class PickleGlobal { kOrderedDict, kRebuildTensor, kRebuildParameter, kStorageType };
 
 using PickleRef = uint32_t;  // of a value in a heap
@@ -54,8 +56,8 @@ struct PickleValue {
 
 inline constexpr size_t kMaxPickleValues = 1 << 21;
 
-// What a pickle has made so far. Values refer to each other by number, so neither cycles nor depth do
-// harm. Texts are those of the pickle, which must outlive the heap.
+// What a pickle has made so far. Values refer to each other by number, so neither cycles nor depth
+// do harm. Texts are those of the pickle, which must outlive the heap.
 class PickleHeap {
  public:
   StatusOr<PickleRef> Add(PickleValue value) {

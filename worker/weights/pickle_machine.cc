@@ -1,76 +1,18 @@
 #include "worker/weights/pickle_machine.h"
 
-#include <array>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "worker/weights/byte_reader.h"
 #include "worker/weights/pickle_globals.h"
+#include "worker/weights/pickle_opcodes.h"
 
 namespace triptych::weights {
 namespace {
 
 using Kind = PickleValue::Kind;
-
-enum Opcode : uint8_t {
-  kMark = '(',
-  kStop = '.',
-  kNone = 'N',
-  kNewTrue = 0x88,
-  kNewFalse = 0x89,
-  kBinInt = 'J',
-  kBinInt1 = 'K',
-  kBinInt2 = 'M',
-  kLong1 = 0x8a,
-  kBinFloat = 'G',
-  kShortBinUnicode = 0x8c,
-  kBinUnicode = 'X',
-  kEmptyTuple = ')',
-  kTuple1 = 0x85,
-  kTuple2 = 0x86,
-  kTuple3 = 0x87,
-  kTuple = 't',
-  kEmptyList = ']',
-  kAppend = 'a',
-  kAppends = 'e',
-  kEmptyDict = '}',
-  kSetItem = 's',
-  kSetItems = 'u',
-  kBinPut = 'q',
-  kLongBinPut = 'r',
-  kMemoize = 0x94,
-  kBinGet = 'h',
-  kLongBinGet = 'j',
-  kGlobal = 'c',
-  kStackGlobal = 0x93,
-  kReduce = 'R',
-  kBuild = 'b',
-  kBinPersId = 'Q',
-  kProto = 0x80,
-  kFrame = 0x95,
-};
-
-// Those that are refused, for messages.
-constexpr std::array<std::pair<uint8_t, const char*>, 33> kRefused = {
-    {{'0', "POP"},        {'1', "POP_MARK"},        {'2', "DUP"},
-     {'F', "FLOAT"},      {'I', "INT"},             {'L', "LONG"},
-     {'P', "PERSID"},     {'S', "STRING"},          {'T', "BINSTRING"},
-     {'U', "SHORT_BINSTRING"}, {'V', "UNICODE"},    {'B', "BINBYTES"},
-     {'C', "SHORT_BINBYTES"},  {'d', "DICT"},       {'g', "GET"},
-     {'i', "INST"},       {'l', "LIST"},            {'o', "OBJ"},
-     {'p', "PUT"},        {0x81, "NEWOBJ"},         {0x82, "EXT1"},
-     {0x83, "EXT2"},      {0x84, "EXT4"},           {0x8b, "LONG4"},
-     {0x8d, "BINUNICODE8"}, {0x8e, "BINBYTES8"},    {0x8f, "EMPTY_SET"},
-     {0x90, "ADDITEMS"},  {0x91, "FROZENSET"},      {0x92, "NEWOBJ_EX"},
-     {0x96, "BYTEARRAY8"}, {0x97, "NEXT_BUFFER"},   {0x98, "READONLY_BUFFER"}}};
-
-Status RefuseOpcode(uint8_t opcode) {
-  for (const auto& [code, name] : kRefused) {
-    if (code == opcode) return FailedPrecondition("opcode {} is not allowed", name);
-  }
-  return FailedPrecondition("opcode {:#04x} does not exist", opcode);
-}
+using enum PickleOpcode::Value;
 
 class Machine {
  public:
@@ -83,8 +25,7 @@ class Machine {
     while (!stopped_) {
       const size_t position = reader_.position();
       const Status status = Step();
-      if (!status.ok())
-        return WithContext(fmt::format("byte {} of the pickle", position), status);
+      if (!status.ok()) return WithContext(fmt::format("byte {} of the pickle", position), status);
     }
     if (reader_.left() > 0)
       return FailedPrecondition("{} bytes follow the pickle's end", reader_.left());
@@ -174,7 +115,7 @@ class Machine {
       case kEmptyDict:
         return Push({.kind = Kind::kDict});
       default:
-        return RefuseOpcode(opcode);
+        return FailedPrecondition("{}", WhyRefused(opcode));
     }
   }
 

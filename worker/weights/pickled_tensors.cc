@@ -51,7 +51,8 @@ Status CheckPlace(const PickledTensor& tensor, int64_t max_bytes) {
 Status NotATensor(const std::string& name, const PickleValue& value) {
   if (value.kind == Kind::kDict)
     return FailedPrecondition(
-        "'{}' is {}, not a tensor: a flat dict of tensors is wanted; if '{}' is the state dict, save it alone",
+        "'{}' is {}, not a tensor: a flat dict of tensors is wanted; if '{}' is the state dict, "
+        "save it alone",
         name,
         Describe(value),
         name);
@@ -75,7 +76,8 @@ StatusOr<std::vector<NamedTensor>> ReadPickledTensors(std::span<const std::byte>
     const PickleValue& value = heap.at(dict.items[i + 1]);
     if (value.kind != Kind::kTensor) return NotATensor(name, value);
     if (!names.insert(name).second) return FailedPrecondition("'{}' is there twice", name);
-    if (tensors.size() == kMaxTensors) return FailedPrecondition("more than {} tensors", kMaxTensors);
+    if (tensors.size() == kMaxTensors)
+      return FailedPrecondition("more than {} tensors", kMaxTensors);
     const PickledTensor& tensor = heap.tensor(value);
     const Status status = CheckPlace(tensor, max_bytes);
     if (!status.ok()) return WithContext(fmt::format("tensor '{}'", name), status);

@@ -14,7 +14,8 @@ constexpr int64_t kMaxBytes = 1 << 20;
 
 std::string Int(int32_t value) {
   std::string bytes = "J";
-  for (int i = 0; i < 4; ++i) bytes.push_back(static_cast<char>(static_cast<uint32_t>(value) >> (8 * i)));
+  for (int i = 0; i < 4; ++i)
+    bytes.push_back(static_cast<char>(static_cast<uint32_t>(value) >> (8 * i)));
   return bytes;
 }
 std::string Text(std::string_view text) {
@@ -76,8 +77,10 @@ TEST(PickledTensorsTest, ReadsWholeNumbersOfEveryWidth) {
     ASSERT_TRUE(tensors.ok()) << tensors.status();
     EXPECT_EQ(tensors->front().tensor.offset, 5);
   }
-  EXPECT_THAT(Refusal(Dict(Text("t") + Tensor("\x8a\x01\xff", Int(1), Int(1)))), HasSubstr("reaches out"));
-  EXPECT_THAT(Refusal(Dict(Text("t") + Tensor("\x8a\x09", Int(1), Int(1)))), HasSubstr("LONG1 of 9"));
+  EXPECT_THAT(Refusal(Dict(Text("t") + Tensor("\x8a\x01\xff", Int(1), Int(1)))),
+              HasSubstr("reaches out"));
+  EXPECT_THAT(Refusal(Dict(Text("t") + Tensor("\x8a\x09", Int(1), Int(1)))),
+              HasSubstr("LONG1 of 9"));
 }
 
 struct BadPickle {
@@ -98,7 +101,9 @@ std::vector<BadPickle> BadMachines() {
       {"an object", Pickle("\x81"), "NEWOBJ is not allowed"},
       {"bytes", Pickle("C"), "SHORT_BINBYTES is not allowed"},
       {"an instance", Pickle("(i"), "INST is not allowed"},
-      {"a call", Pickle(Global("os", "system") + Tuple(Text("true")) + "R"), "'os.system' is not allowed"},
+      {"a call",
+       Pickle(Global("os", "system") + Tuple(Text("true")) + "R"),
+       "'os.system' is not allowed"},
       {"a call by the stack",
        "\x80\x04" + Text("builtins") + Text("eval") + "\x93.",
        "'builtins.eval' is not allowed"},
@@ -107,11 +112,17 @@ std::vector<BadPickle> BadMachines() {
       {"an unprintable global", Pickle(Global("a\x1b[1m", "b")), "'a?[1m.b' is not allowed"},
       {"an endless global", Pickle("cos"), "cut short"},
       {"a call of a text", Pickle(Text("os.system") + ")R"), "REDUCE of a text"},
-      {"a call of a storage type", Pickle(Global("torch", "FloatStorage") + ")R"), "REDUCE of a storage type"},
-      {"a filled OrderedDict", Pickle(Global("collections", "OrderedDict") + "(]tR"), "has arguments"},
+      {"a call of a storage type",
+       Pickle(Global("torch", "FloatStorage") + ")R"),
+       "REDUCE of a storage type"},
+      {"a filled OrderedDict",
+       Pickle(Global("collections", "OrderedDict") + "(]tR"),
+       "has arguments"},
       {"a storage by text", Pickle(Text("0") + "Q"), "BINPERSID"},
       {"a storage of a function",
-       Pickle(Tuple(Text("storage") + Global("collections", "OrderedDict") + Text("0") + Text("cpu") + Int(1)) + "Q"),
+       Pickle(Tuple(Text("storage") + Global("collections", "OrderedDict") + Text("0") +
+                    Text("cpu") + Int(1)) +
+              "Q"),
        "BINPERSID"},
       {"a negative storage", Pickle(Storage(Int(-1))), "BINPERSID"},
       {"attributes of a tensor", Pickle(GoodTensor() + "}b"), "BUILD of a tensor"},
@@ -135,7 +146,9 @@ std::vector<BadPickle> BadTensors() {
   const auto tensor = [](const std::string& made) { return Dict(Text("t") + made); };
   const std::string one = Int(1), huge = "\x8a\x08" + std::string(7, '\xff') + "\x7f";
   return {
-      {"beyond the storage", tensor(Tensor(Int(1), Int(12), one)), "'t': reaches out of its storage"},
+      {"beyond the storage",
+       tensor(Tensor(Int(1), Int(12), one)),
+       "'t': reaches out of its storage"},
       {"beyond it by stride", tensor(Tensor(Int(0), Int(4), Int(4))), "reaches out"},
       {"before it", tensor(Tensor(Int(-1), one, one)), "reaches out"},
       {"backwards", tensor(Tensor(Int(11), Int(2), Int(-1))), "reaches out"},
@@ -143,32 +156,47 @@ std::vector<BadPickle> BadTensors() {
       {"more than 64 bits", tensor(Tensor(Int(0), huge + huge, Int(0) + Int(0))), "reaches out"},
       {"strides beyond 64 bits", tensor(Tensor(Int(0), Int(3), huge)), "reaches out"},
       {"an offset at the end of 64 bits", tensor(Tensor(huge, Int(2), one)), "reaches out"},
-      {"repeated without end", tensor(Tensor(Int(0), Int(1 << 28), Int(0))), "more than the whole file"},
+      {"repeated without end",
+       tensor(Tensor(Int(0), Int(1 << 28), Int(0))),
+       "more than the whole file"},
       {"nothing", tensor(Tensor(Int(0), Int(0), one)), "has no elements"},
       {"of an empty storage", tensor(Tensor(Int(0), one, one, Storage(Int(0)))), "reaches out"},
       {"more strides", tensor(Tensor(Int(0), one, one + one)), "1 dimensions and 2 strides"},
-      {"nine dimensions", tensor(Tensor(Int(0), one + one + one + one + one + one + one + one + one, one)), "9 dimensions"},
+      {"nine dimensions",
+       tensor(Tensor(Int(0), one + one + one + one + one + one + one + one + one, one)),
+       "9 dimensions"},
       {"a shape of texts", tensor(Tensor(Int(0), Text("1"), one)), "hold a text"},
       {"no storage", tensor(Tensor(Int(0), one, one, "N")), "other arguments"},
       {"hooks", tensor(Tensor(Int(0), one, one, Storage(), "\x89}(NNu")), "hooks"},
-      {"negated", tensor(Tensor(Int(0), one, one, Storage(), "\x89}}" + Text("neg") + "\x88s")), "negated"},
+      {"negated",
+       tensor(Tensor(Int(0), one, one, Storage(), "\x89}}" + Text("neg") + "\x88s")),
+       "negated"},
       {"a number", Dict(Text("epoch") + Int(3)), "'epoch' is a whole number, not a tensor"},
-      {"nested", Dict(Text("model") + "}" + Text("t") + GoodTensor() + "s"),
-       "'model' is a dict of 1 entries, not a tensor: a flat dict of tensors is wanted; if 'model'"},
+      {"nested",
+       Dict(Text("model") + "}" + Text("t") + GoodTensor() + "s"),
+       "'model' is a dict of 1 entries, not a tensor: a flat dict of tensors is wanted; if "
+       "'model'"},
       {"a bare tensor", Pickle(GoodTensor()), "it holds a tensor: a flat dict"},
       {"a list", Pickle("]" + GoodTensor() + "a"), "it holds a list of 1"},
       {"a number for a name", Dict(Int(3) + GoodTensor()), "a key is a whole number"},
       {"no name", Dict(Text("") + GoodTensor()), "name has 0 bytes"},
-      {"an unprintable name", Dict(Text("a\nb") + GoodTensor()), "'a?b': the name is not printable"},
-      {"the same name twice", Dict(Text("t") + GoodTensor() + Text("t") + GoodTensor()), "'t' is there twice"},
-      {"a dict in itself", Pickle("}q" + std::string(1, '\0') + Text("t") + "h" + std::string(1, '\0') + "s"),
+      {"an unprintable name",
+       Dict(Text("a\nb") + GoodTensor()),
+       "'a?b': the name is not printable"},
+      {"the same name twice",
+       Dict(Text("t") + GoodTensor() + Text("t") + GoodTensor()),
+       "'t' is there twice"},
+      {"a dict in itself",
+       Pickle("}q" + std::string(1, '\0') + Text("t") + "h" + std::string(1, '\0') + "s"),
        "'t' is a dict of 1"},
   };
 }
 
 TEST(PickledTensorsTest, RefusesEverythingElseByName) {
-  for (const BadPickle& bad : BadMachines()) EXPECT_THAT(Refusal(bad.pickle), HasSubstr(bad.message)) << bad.what;
-  for (const BadPickle& bad : BadTensors()) EXPECT_THAT(Refusal(bad.pickle), HasSubstr(bad.message)) << bad.what;
+  for (const BadPickle& bad : BadMachines())
+    EXPECT_THAT(Refusal(bad.pickle), HasSubstr(bad.message)) << bad.what;
+  for (const BadPickle& bad : BadTensors())
+    EXPECT_THAT(Refusal(bad.pickle), HasSubstr(bad.message)) << bad.what;
 }
 
 TEST(PickledTensorsTest, NothingGrowsBeyondItsLimit) {
@@ -188,12 +216,14 @@ TEST(PickledTensorsTest, NoDepthDoesHarm) {
 
 TEST(PickledTensorsTest, AnyTruncationIsRefused) {
   const std::string pickle = Dict(Text("t") + GoodTensor() + Text("u") + GoodTensor());
-  for (size_t size = 0; size < pickle.size(); ++size) EXPECT_NE(Refusal(pickle.substr(0, size)), "");
+  for (size_t size = 0; size < pickle.size(); ++size)
+    EXPECT_NE(Refusal(pickle.substr(0, size)), "");
 }
 
 // Whatever a flipped byte makes of it: what is given lies within its storage.
 TEST(PickledTensorsTest, AnyOtherByteIsRefusedOrHarmless) {
-  const std::string pickle = Dict(Text("t") + GoodTensor() + Text("u") + Tensor(Int(1), Int(2) + Int(5), Int(1) + Int(2)));
+  const std::string pickle =
+      Dict(Text("t") + GoodTensor() + Text("u") + Tensor(Int(1), Int(2) + Int(5), Int(1) + Int(2)));
   int accepted = 0;
   for (size_t at = 0; at < pickle.size(); ++at) {
     for (int value = 0; value < 256; ++value) {
@@ -207,7 +237,8 @@ TEST(PickledTensorsTest, AnyOtherByteIsRefusedOrHarmless) {
       ++accepted;
       for (const NamedTensor& named : *tensors) {
         int64_t last = named.tensor.offset;
-        for (size_t i = 0; i < named.tensor.shape.size(); ++i) last += (named.tensor.shape[i] - 1) * named.tensor.strides[i];
+        for (size_t i = 0; i < named.tensor.shape.size(); ++i)
+          last += (named.tensor.shape[i] - 1) * named.tensor.strides[i];
         EXPECT_GE(named.tensor.offset, 0);
         EXPECT_LT(last, named.tensor.storage.num_elements);
       }

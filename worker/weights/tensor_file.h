@@ -27,8 +27,8 @@ struct StoredTensor {
   int64_t bytes() const;  // of its elements when they lie side by side
 };
 
-// One weight file of any format, memory-mapped: a list of tensors. Every error names the file and, where
-// there is one, the tensor. Immutable, thread-safe.
+// One weight file of any format, memory-mapped: a list of tensors. Every error names the file and,
+// where there is one, the tensor. Immutable, thread-safe.
 class TensorFile {
  public:
   // `tensors`: of different names, their data in `file`.

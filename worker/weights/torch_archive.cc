@@ -78,7 +78,8 @@ StatusOr<StoredTensor> Locate(const ZipArchive& zip, const std::string& folder, 
 StatusOr<std::vector<StoredTensor>> ParseTorchArchive(std::span<const std::byte> file) {
   if (BeginsAsPickle(file))
     return FailedPrecondition(
-        "it is a bare pickle, such as torch wrote before version 1.6: load it with a newer torch and save it again");
+        "it is a bare pickle, such as torch wrote before version 1.6: load it with a newer torch "
+        "and save it again");
   TRIPTYCH_ASSIGN_OR_RETURN(const ZipArchive zip, ZipArchive::Parse(file));
   TRIPTYCH_ASSIGN_OR_RETURN(const std::string folder, FindFolder(zip));
   TRIPTYCH_RETURN_IF_ERROR(CheckByteOrder(zip, folder));

@@ -46,7 +46,9 @@ std::string Refusal(const std::string& path) {
 at::Tensor Count(at::IntArrayRef shape) {
   return at::arange(c10::multiply_integers(shape), at::kFloat).reshape(shape);
 }
-void ExpectEqual(const StatusOr<at::Tensor>& read, const at::Tensor& wanted, std::string_view what) {
+void ExpectEqual(const StatusOr<at::Tensor>& read,
+                 const at::Tensor& wanted,
+                 std::string_view what) {
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(read->scalar_type(), wanted.scalar_type()) << what;
   EXPECT_EQ(read->sizes(), wanted.sizes()) << what;
@@ -77,15 +79,16 @@ TEST(TorchArchiveTest, ReadsEveryDtype) {
 TEST(TorchArchiveTest, ReadsViewsOfASharedStorage) {
   const TensorFile file = Open("views.bin");
   const at::Tensor whole = Count({6, 4});
-  const std::map<std::string, at::Tensor> views = {{"whole", whole},
-                                                   {"transposed", whole.t()},
-                                                   {"rows", whole.slice(0, 2, 4)},
-                                                   {"columns", whole.slice(1, 1, 3)},
-                                                   {"every_other", whole.slice(0, 0, 6, 2).slice(1, 0, 4, 2)},
-                                                   {"repeated", whole[0].expand({3, 4})},
-                                                   {"scalar", whole[1][3]},
-                                                   {"parameter", Count({3})},
-                                                   {"frozen", Count({2})}};
+  const std::map<std::string, at::Tensor> views = {
+      {"whole", whole},
+      {"transposed", whole.t()},
+      {"rows", whole.slice(0, 2, 4)},
+      {"columns", whole.slice(1, 1, 3)},
+      {"every_other", whole.slice(0, 0, 6, 2).slice(1, 0, 4, 2)},
+      {"repeated", whole[0].expand({3, 4})},
+      {"scalar", whole[1][3]},
+      {"parameter", Count({3})},
+      {"frozen", Count({2})}};
   EXPECT_THAT(file.tensors(), SizeIs(views.size()));
   for (const auto& [name, wanted] : views) {
     ExpectEqual(file.Read(name), wanted, name);
@@ -117,12 +120,15 @@ TEST(TorchArchiveTest, ReadsLaterPickleProtocols) {
 }
 
 TEST(TorchArchiveTest, RefusesByNameWhatIsNoFlatDictOfTensors) {
-  EXPECT_THAT(Refusal(TestFile("nested.bin")), HasSubstr("nested/data.pkl: 'state_dict' is a dict of 1"));
+  EXPECT_THAT(Refusal(TestFile("nested.bin")),
+              HasSubstr("nested/data.pkl: 'state_dict' is a dict of 1"));
   EXPECT_THAT(Refusal(TestFile("not_only_tensors.bin")), HasSubstr("'epoch' is a whole number"));
   EXPECT_THAT(Refusal(TestFile("bare_tensor.bin")), HasSubstr("it holds a tensor"));
   EXPECT_THAT(Refusal(TestFile("legacy.bin")), HasSubstr("before version 1.6"));
-  EXPECT_THAT(Refusal(TestFile("float8.bin")), HasSubstr("global 'torch._utils._rebuild_tensor_v3' is not allowed"));
-  EXPECT_THAT(Refusal(TestFile("sparse.bin")), HasSubstr("global 'torch._utils._rebuild_sparse_tensor' is not allowed"));
+  EXPECT_THAT(Refusal(TestFile("float8.bin")),
+              HasSubstr("global 'torch._utils._rebuild_tensor_v3' is not allowed"));
+  EXPECT_THAT(Refusal(TestFile("sparse.bin")),
+              HasSubstr("global 'torch._utils._rebuild_sparse_tensor' is not allowed"));
   EXPECT_THAT(Refusal(TestFile("make_archives.py")), HasSubstr("no zip directory"));
 }
 
@@ -135,7 +141,9 @@ class MadeArchiveTest : public ::testing::Test {
            "ctorch\nFloatStorage\nX\x01\0\0\0"s +
            "0X\x03\0\0\0cpuK\x02tQK\0K\x02\x85K\x01\x85\x89}tRs."s;
   }
-  std::string RefusalOf(const std::string& content) { return Refusal(folder_.Write("made.bin", content)); }
+  std::string RefusalOf(const std::string& content) {
+    return Refusal(folder_.Write("made.bin", content));
+  }
 
   fakes::TemporaryFolder folder_;
 };
@@ -145,7 +153,8 @@ TEST_F(MadeArchiveTest, TheRecordsMustFitThePickle) {
       folder_.Write("good.bin", fakes::TorchArchiveBytes(Pickle(), {{"0", std::string(8, '\0')}})));
   ASSERT_TRUE(good.ok()) << good.status();
   ExpectEqual(good->Read("t"), at::zeros({2}), "t");
-  EXPECT_THAT(RefusalOf(fakes::TorchArchiveBytes(Pickle())), HasSubstr("tensor 't': its storage 'archive/data/0' is missing"));
+  EXPECT_THAT(RefusalOf(fakes::TorchArchiveBytes(Pickle())),
+              HasSubstr("tensor 't': its storage 'archive/data/0' is missing"));
   for (const size_t bytes : {0, 4, 7, 9, 12}) {
     EXPECT_THAT(RefusalOf(fakes::TorchArchiveBytes(Pickle(), {{"0", std::string(bytes, '\0')}})),
                 HasSubstr("not 2 elements of F32"));
@@ -160,11 +169,15 @@ TEST_F(MadeArchiveTest, OtherArchivesAreRefused) {
   };
   EXPECT_THAT(RefusalOf(archive({{"a/b", "x"}})), HasSubstr("no data.pkl"));
   EXPECT_THAT(RefusalOf(archive({{"data.pkl", "x"}})), HasSubstr("no data.pkl"));
-  EXPECT_THAT(RefusalOf(archive({{"a/data.pkl", "x"}, {"b/data.pkl", "x"}})), HasSubstr("more than one"));
-  EXPECT_THAT(RefusalOf(archive({{"a/data.pkl", "x"}, {"a/constants.pkl", "x"}})), HasSubstr("TorchScript"));
-  EXPECT_THAT(RefusalOf(archive({{"a/data.pkl", "x"}, {"a/byteorder", "big"}})), HasSubstr("byteorder is 'big'"));
-  EXPECT_THAT(RefusalOf(fakes::ZipWriter().Add("a/data.pkl", Pickle(), {.wrong_checksum = true}).Bytes()),
-              HasSubstr("checksum"));
+  EXPECT_THAT(RefusalOf(archive({{"a/data.pkl", "x"}, {"b/data.pkl", "x"}})),
+              HasSubstr("more than one"));
+  EXPECT_THAT(RefusalOf(archive({{"a/data.pkl", "x"}, {"a/constants.pkl", "x"}})),
+              HasSubstr("TorchScript"));
+  EXPECT_THAT(RefusalOf(archive({{"a/data.pkl", "x"}, {"a/byteorder", "big"}})),
+              HasSubstr("byteorder is 'big'"));
+  EXPECT_THAT(
+      RefusalOf(fakes::ZipWriter().Add("a/data.pkl", Pickle(), {.wrong_checksum = true}).Bytes()),
+      HasSubstr("checksum"));
 }
 
 TEST(TorchArchiveTest, EveryTruncationIsRefused) {
@@ -172,7 +185,8 @@ TEST(TorchArchiveTest, EveryTruncationIsRefused) {
     const std::string whole = Content(TestFile(name));
     ASSERT_TRUE(Parse(whole).ok());
     for (size_t size = 0; size < whole.size(); ++size) {
-      EXPECT_EQ(Parse(std::string_view(whole).substr(0, size)).status().code(), StatusCode::kFailedPrecondition);
+      EXPECT_EQ(Parse(std::string_view(whole).substr(0, size)).status().code(),
+                StatusCode::kFailedPrecondition);
     }
   }
 }

@@ -18,9 +18,9 @@ class CheckpointLoader final : public WeightLoader {
                                                       const CheckpointFiles& files) {
     std::vector<TensorFile> opened;
     for (const std::string& path : files.paths) {
-      TRIPTYCH_ASSIGN_OR_RETURN(
-          TensorFile file,
-          files.format == CheckpointFormat::kTorch ? OpenTorchArchive(path) : OpenSafetensors(path));
+      TRIPTYCH_ASSIGN_OR_RETURN(TensorFile file,
+                                files.format == CheckpointFormat::kTorch ? OpenTorchArchive(path)
+                                                                         : OpenSafetensors(path));
       opened.push_back(std::move(file));
     }
     auto loader = std::make_unique<CheckpointLoader>(dir, std::move(opened));

@@ -80,9 +80,12 @@ TEST_F(WeightLoaderTest, WeightsAreFloatingPoint) {
 TEST_F(WeightLoaderTest, WholeNumbersAreAskedForByName) {
   const at::Tensor values = at::arange(12).reshape({3, 4});
   fakes::SafetensorsWriter writer;
-  writer.Add("i32", values.to(at::kInt)).Add("i8", values.to(at::kChar)).Add("u8", values.to(at::kByte));
+  writer.Add("i32", values.to(at::kInt))
+      .Add("i8", values.to(at::kChar))
+      .Add("u8", values.to(at::kByte));
   const auto loader = LoadSingle(writer.Add("f32", Matrix()));
-  for (const auto& [name, dtype] : {std::pair{"i32", at::kInt}, {"i8", at::kChar}, {"u8", at::kByte}}) {
+  for (const auto& [name, dtype] :
+       {std::pair{"i32", at::kInt}, {"i8", at::kChar}, {"u8", at::kByte}}) {
     const auto read = loader->LoadIntegers(name, {3, 4}, {.dim = 0, .begin = 1, .end = 3});
     ASSERT_TRUE(read.ok()) << read.status();
     EXPECT_TRUE(at::equal(*read, values.to(dtype).slice(0, 1, 3)));
@@ -112,8 +115,9 @@ TEST_F(WeightLoaderTest, SafetensorsComeFirst) {
   folder_.Write("pytorch_model.bin", "no archive");
   const auto loader = LoadSingle(fakes::SafetensorsWriter().Add("t", Matrix()));
   EXPECT_TRUE(loader->Has("t"));
-  EXPECT_THAT(std::string(Message(LoadCheckpoint(folder_.path(), CheckpointFormat::kTorch).status())),
-              HasSubstr("pytorch_model.bin"));
+  EXPECT_THAT(
+      std::string(Message(LoadCheckpoint(folder_.path(), CheckpointFormat::kTorch).status())),
+      HasSubstr("pytorch_model.bin"));
 }
 
 TEST_F(WeightLoaderTest, IndexAndShardsMustAgree) {

@@ -98,10 +98,11 @@ StatusOr<Directory> FindDirectory(std::span<const std::byte> file) {
   }
   if (wide) end -= kLocator64Bytes + kEnd64Bytes;
   if (directory.begin > end || directory.bytes != end - directory.begin) {
-    return FailedPrecondition("the directory claims {} bytes from byte {}, and should end at byte {}",
-                              directory.bytes,
-                              directory.begin,
-                              end);
+    return FailedPrecondition(
+        "the directory claims {} bytes from byte {}, and should end at byte {}",
+        directory.bytes,
+        directory.begin,
+        end);
   }
   if (directory.num_entries > kMaxZipEntries ||
       directory.num_entries * kEntryBytes > directory.bytes) {
@@ -113,8 +114,8 @@ StatusOr<Directory> FindDirectory(std::span<const std::byte> file) {
   return directory;
 }
 
-// Puts in the 64-bit numbers of the extra field that has them, in the order in which the record leaves
-// them out. False when they are not there.
+// Puts in the 64-bit numbers of the extra field that has them, in the order in which the record
+// leaves them out. False when they are not there.
 bool ReadZip64(std::string_view extra, const std::array<uint64_t*, 3>& numbers) {
   const bool needed =
       std::any_of(numbers.begin(), numbers.end(), [](uint64_t* n) { return *n == kSeeZip64; });
@@ -160,9 +161,8 @@ StatusOr<Listed> ReadListed(ByteReader& reader) {
   if (!ReadZip64(extra, {&listed.entry.size, &stored_bytes, &listed.header}))
     return FailedPrecondition("'{}': its 64-bit sizes are missing", name);
   if (method != kStored)
-    return FailedPrecondition("'{}' is compressed (method {}): only stored entries are read",
-                              name,
-                              method);
+    return FailedPrecondition(
+        "'{}' is compressed (method {}): only stored entries are read", name, method);
   if ((listed.flags & ~(kSizesFollow | kUtf8Names)) != 0 || disk != 0)
     return FailedPrecondition("'{}' has flags {:#x}, which are not read", name, listed.flags);
   if (stored_bytes != listed.entry.size)
@@ -198,9 +198,8 @@ Status Locate(std::span<const std::byte> file, const Directory& directory, Liste
                            Agrees(bytes, listed.entry.size));
   if (!reader.ok() || signature != kLocalSignature || local_name != name || method != kStored ||
       flags != listed.flags || !same_sizes)
-    return FailedPrecondition("'{}': the header at byte {} is not what the directory says",
-                              name,
-                              listed.header);
+    return FailedPrecondition(
+        "'{}': the header at byte {} is not what the directory says", name, listed.header);
   if (listed.entry.size > reader.left())
     return FailedPrecondition("'{}': {} bytes are claimed, {} are there before the directory",
                               name,
@@ -262,12 +261,14 @@ uint32_t Crc32(std::span<const std::byte> bytes) {
     std::array<uint32_t, 256> table{};
     for (uint32_t i = 0; i < table.size(); ++i) {
       table[i] = i;
-      for (int bit = 0; bit < 8; ++bit) table[i] = (table[i] >> 1) ^ (table[i] & 1 ? 0xEDB88320u : 0);
+      for (int bit = 0; bit < 8; ++bit)
+        table[i] = (table[i] >> 1) ^ (table[i] & 1 ? 0xEDB88320u : 0);
     }
     return table;
   }();
   uint32_t crc = ~0u;
-  for (const std::byte byte : bytes) crc = (crc >> 8) ^ kTable[(crc ^ std::to_integer<uint32_t>(byte)) & 0xff];
+  for (const std::byte byte : bytes)
+    crc = (crc >> 8) ^ kTable[(crc ^ std::to_integer<uint32_t>(byte)) & 0xff];
   return ~crc;
 }
 

@@ -23,10 +23,10 @@ struct ZipEntry {
 inline constexpr size_t kMaxZipEntries = 1 << 17;
 inline constexpr size_t kMaxZipNameBytes = 512;
 
-// The directory of a zip archive whose entries are stored as they are, as torch.save writes it (PKWARE
-// APPNOTE 6.3; zip64). Strict: nothing may be compressed or encrypted, no name may come twice, no two
-// entries may share a byte, each entry's own header must agree with the directory, and nothing follows
-// the directory. The bytes must outlive it.
+// The directory of a zip archive whose entries are stored as they are, as torch.save writes it
+// (PKWARE APPNOTE 6.3; zip64). Strict: nothing may be compressed or encrypted, no name may come
+// twice, no two entries may share a byte, each entry's own header must agree with the directory,
+// and nothing follows the directory. The bytes must outlive it.
 class ZipArchive {
  public:
   // kFailedPrecondition names the entry, where there is one.

@@ -43,8 +43,10 @@ TEST(ZipArchiveTest, ReadsStoredEntries) {
 }
 
 TEST(ZipArchiveTest, ReadsSizesAndPlacesOf64Bits) {
-  const std::string file =
-      fakes::ZipWriter().Add("x", "first").Add("y", "second", {.zip64 = true}).Bytes(/*zip64=*/true);
+  const std::string file = fakes::ZipWriter()
+                               .Add("x", "first")
+                               .Add("y", "second", {.zip64 = true})
+                               .Bytes(/*zip64=*/true);
   const auto zip = ZipArchive::Parse(BytesOf(file));
   ASSERT_TRUE(zip.ok()) << zip.status();
   EXPECT_EQ(Read(*zip, "y"), "second");
@@ -98,12 +100,15 @@ TEST(ZipArchiveTest, RefusesWhatIsNotStoredAsItIs) {
 
 TEST(ZipArchiveTest, RefusesEntriesThatShareBytes) {
   // The kernel of a zip bomb: a long entry whose bytes hold others.
-  EXPECT_THAT(Refusal(fakes::ZipWriter().Add("y", "second", {.claimed_more = 3}).Add("x", "").Bytes()),
-              HasSubstr("'y' and 'x' overlap"));
+  EXPECT_THAT(
+      Refusal(fakes::ZipWriter().Add("y", "second", {.claimed_more = 3}).Add("x", "").Bytes()),
+      HasSubstr("'y' and 'x' overlap"));
   // Twice the same place: the second name's own header is the first's.
   const int64_t back = -(30 + 1 + 5);
-  EXPECT_THAT(Refusal(fakes::ZipWriter().Add("x", "first").Add("x", "first", {.header_shift = back}).Bytes()),
-              HasSubstr("overlap"));
+  EXPECT_THAT(
+      Refusal(
+          fakes::ZipWriter().Add("x", "first").Add("x", "first", {.header_shift = back}).Bytes()),
+      HasSubstr("overlap"));
   EXPECT_THAT(Refusal(fakes::ZipWriter().Add("x", "1").Add("x", "2").Bytes()), HasSubstr("twice"));
 }
 

@@ -45,7 +45,7 @@ std::vector<TokenId> ToIds(const at::Tensor& tensor) {
   return {values, values + ids.numel()};
 }
 
-StatusOr<GoldenCase> ReadCase(const weights::SafetensorsFile& file) {
+StatusOr<GoldenCase> ReadCase(const weights::TensorFile& file) {
   GoldenCase golden{.name = std::filesystem::path(file.path()).stem()};
   TRIPTYCH_ASSIGN_OR_RETURN(const at::Tensor input_ids, file.Read("input_ids"));
   TRIPTYCH_ASSIGN_OR_RETURN(const at::Tensor greedy_ids, file.Read("greedy_ids"));
@@ -114,7 +114,7 @@ StatusOr<std::vector<GoldenCase>> LoadGoldenCases(const std::string& folder) {
   std::vector<GoldenCase> cases;
   for (const auto& entry : std::filesystem::directory_iterator(folder + "/cases")) {
     if (entry.path().extension() != ".safetensors") continue;
-    TRIPTYCH_ASSIGN_OR_RETURN(const auto file, weights::SafetensorsFile::Open(entry.path()));
+    TRIPTYCH_ASSIGN_OR_RETURN(const auto file, weights::OpenSafetensors(entry.path()));
     if (file.Find("input_ids") == nullptr) continue;
     TRIPTYCH_ASSIGN_OR_RETURN(GoldenCase golden, ReadCase(file));
     ReadManifest(manifest, golden);

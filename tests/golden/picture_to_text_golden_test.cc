@@ -70,7 +70,7 @@ class VisionGoldenTest : public testing::TestWithParam<std::string> {
 TEST_P(VisionGoldenTest, PreprocessingIsExactAndTowerAndProjectorAreTheReferences) {
   const nlohmann::json manifest = Manifest(GetParam());  // outlives the loop over a part of it
   for (const auto& entry : manifest["cases"]) {
-    const auto file = weights::SafetensorsFile::Open(GetParam() + "/" + entry["file"].get<std::string>());
+    const auto file = weights::OpenSafetensors(GetParam() + "/" + entry["file"].get<std::string>());
     ASSERT_TRUE(file.ok());
     for (size_t i = 0; i < entry["images"].size(); ++i) {
       const at::Tensor rgb = Pixels(GetParam() + "/" + entry["images"][i].get<std::string>());

@@ -77,7 +77,7 @@ TEST_P(DeviceGoldenTest, PicturesRowsAreTheReferences) {
   const auto encoder = vision::LoadVisionEncoder(folder(), **loader, place().device(), place().dtype);
   ASSERT_TRUE(encoder.ok()) << encoder.status();
   for (const auto& entry : manifest["cases"]) {
-    const auto file = weights::SafetensorsFile::Open(folder() + "/" + entry["file"].get<std::string>());
+    const auto file = weights::OpenSafetensors(folder() + "/" + entry["file"].get<std::string>());
     ASSERT_TRUE(file.ok()) << file.status();
     for (size_t i = 0; i < entry["images"].size(); ++i) {
       const std::string picture = ReadFile(folder() + "/" + entry["images"][i].get<std::string>());

@@ -81,6 +81,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(BadCase{"NoModel", [](WorkerConfig& c) { c.model.clear(); }, "model"},
                     BadCase{"NoRole", [](WorkerConfig& c) { c.roles.clear(); }, "roles"},
                     BadCase{"UnknownRole", [](WorkerConfig& c) { c.roles = {"router"}; }, "encoder, decoder"},
+                    BadCase{"UnknownLoadFormat", [](WorkerConfig& c) { c.load_format = "gguf"; }, "load_format: 'gguf' is not one of auto, safetensors, torch, dummy"},
                     BadCase{"UnknownDevice", [](WorkerConfig& c) { c.device = "tpu"; }, "cpu, cuda"},
                     BadCase{"UnknownDtype", [](WorkerConfig& c) { c.dtype = "int8"; }, "float32, bfloat16"},
                     BadCase{"Bfloat16OnCpu", [](WorkerConfig& c) { c.dtype = "bfloat16"; }, "dtype"},

@@ -10,6 +10,7 @@
 #include "worker/comm/local.h"
 #include "worker/comm/local_rendezvous.h"
 #include "worker/comm/nccl.h"
+#include "worker/process/watched_loading.h"
 #include "worker/shard/distributed_shard_group.h"
 
 namespace triptych::worker {
@@ -98,8 +99,11 @@ shard::RankParts DecoderRole::MakeParts(const FormGroup& form) {
   shard::RankParts parts;
   parts.make_communicator = CommunicatorMaker(form);
   parts.make_runner = [this](comm::Communicator& communicator, at::Device device) {
-    return model::MakeModelRunner(model_.dir, *model_.loader, config_.kv_blocks,
-                                  {.communicator = &communicator, .device = device, .dtype = model_.dtype});
+    const std::string who = fmt::format("rank {} of {}", communicator.rank(), communicator.size());
+    return LoadWatched<std::unique_ptr<model::ModelRunner>>(who, *model_.loader, *clock_, [&](const weights::WeightLoader& loader) {
+      return model::MakeModelRunner(model_.dir, loader, config_.kv_blocks,
+                                    {.communicator = &communicator, .device = device, .dtype = model_.dtype});
+    });
   };
   parts.embeddings = &embedding_source_;
   parts.hidden_size = model_.card->hidden_size();

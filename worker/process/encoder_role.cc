@@ -4,13 +4,18 @@
 #include <thread>
 #include <utility>
 
+#include "worker/process/watched_loading.h"
+
 namespace triptych::worker {
 
 StatusOr<std::unique_ptr<EncoderRole>> EncoderRole::Load(
     const WorkerConfig& config, const ModelParts& model, uint64_t incarnation, IoRuntime* runtime, const Clock* clock) {
   TRIPTYCH_ASSIGN_OR_RETURN(std::unique_ptr<vision::VisionEncoder> encoder,
-                            vision::LoadVisionEncoder(
-                                model.dir, *model.loader, at::Device(model.device, model.device == at::kCPU ? -1 : 0), model.dtype));
+                            LoadWatched<std::unique_ptr<vision::VisionEncoder>>(
+                                "vision encoder", *model.loader, *clock, [&model](const weights::WeightLoader& loader) {
+                                  return vision::LoadVisionEncoder(
+                                      model.dir, loader, at::Device(model.device, model.device == at::kCPU ? -1 : 0), model.dtype);
+                                }));
   std::unique_ptr<EncoderRole> role(new EncoderRole(config, model, std::move(encoder), incarnation, runtime, clock));
   role->batcher_.Start();
   return role;

@@ -25,7 +25,7 @@ struct ModelParts {
   at::ScalarType dtype = at::kFloat;  // of activations
 };
 
-// Opens the checkpoint and takes its digest, which reads every byte. kFailedPrecondition names file and key or tensor, and devices that
+// Opens the checkpoint, or what stands for it with load_format dummy, and takes its digest, which reads every byte. kFailedPrecondition names file and key or tensor, and devices that
 // this build or machine does not have.
 StatusOr<ModelParts> OpenModel(const WorkerConfig& config);
 

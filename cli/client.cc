@@ -13,12 +13,9 @@ namespace {
 
 constexpr std::string_view kImagePlace = "<ImageHere>";
 
-StatusOr<v1::Part> ReadImagePart(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return InvalidArgument("{}: cannot read the file", path);
-  v1::Part part;
-  part.mutable_image()->set_data(std::string((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>()));
-  return part;
+void SetTimeout(double seconds, grpc::ClientContext& context) {
+  if (seconds <= 0) return;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000)));
 }
 
 }  // namespace
@@ -34,11 +31,18 @@ Client::Client(const std::string& router) : stub_(v1::Inference::NewStub(OpenCha
 
 Status Client::Generate(const v1::GenerateRequest& request, double timeout_seconds, const std::function<void(const v1::GenerateEvent&)>& on_event) {
   grpc::ClientContext context;
-  if (timeout_seconds > 0) {
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(static_cast<int64_t>(timeout_seconds * 1000)));
-  }
+  SetTimeout(timeout_seconds, context);
   const auto reader = stub_->Generate(&context, request);
   v1::GenerateEvent event;
+  while (reader->Read(&event)) on_event(event);
+  return FromGrpc(reader->Finish());
+}
+
+Status Client::Compose(const v1::ComposeRequest& request, double timeout_seconds, const std::function<void(const v1::ComposeEvent&)>& on_event) {
+  grpc::ClientContext context;
+  SetTimeout(timeout_seconds, context);
+  const auto reader = stub_->Compose(&context, request);
+  v1::ComposeEvent event;
   while (reader->Read(&event)) on_event(event);
   return FromGrpc(reader->Finish());
 }
@@ -49,6 +53,14 @@ StatusOr<v1::ListModelsResponse> Client::ListModels() {
   v1::ListModelsResponse response;
   TRIPTYCH_RETURN_IF_ERROR(FromGrpc(stub_->ListModels(&context, {}, &response)));
   return response;
+}
+
+StatusOr<v1::Image> ReadImageFile(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return InvalidArgument("{}: cannot read the file", path);
+  v1::Image image;
+  image.set_data(std::string((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>()));
+  return image;
 }
 
 StatusOr<std::vector<v1::Part>> MakeParts(const std::string& text, const std::vector<std::string>& image_files, uint32_t max_tiles) {
@@ -64,9 +76,9 @@ StatusOr<std::vector<v1::Part>> MakeParts(const std::string& text, const std::ve
   std::vector<v1::Part> parts;
   size_t next = 0;
   const auto add_image = [&]() -> Status {
-    TRIPTYCH_ASSIGN_OR_RETURN(v1::Part part, ReadImagePart(image_files[next++]));
-    part.mutable_image()->set_max_tiles(max_tiles);
-    parts.push_back(std::move(part));
+    TRIPTYCH_ASSIGN_OR_RETURN(v1::Image image, ReadImageFile(image_files[next++]));
+    image.set_max_tiles(max_tiles);
+    *parts.emplace_back().mutable_image() = std::move(image);
     return OkStatus();
   };
   while (next + places < image_files.size()) TRIPTYCH_RETURN_IF_ERROR(add_image());

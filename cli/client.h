@@ -20,6 +20,7 @@ class Client {
 
   // Calls `on_event` for each event as it comes. `timeout_seconds` 0: none.
   Status Generate(const v1::GenerateRequest& request, double timeout_seconds, const std::function<void(const v1::GenerateEvent&)>& on_event);
+  Status Compose(const v1::ComposeRequest& request, double timeout_seconds, const std::function<void(const v1::ComposeEvent&)>& on_event);
   StatusOr<v1::ListModelsResponse> ListModels();
 
  private:
@@ -31,6 +32,8 @@ std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address);
 // A text and pictures as parts: each "<ImageHere>" in the text is a picture's place; pictures that have none come first.
 // kInvalidArgument when there are more places than pictures.
 StatusOr<std::vector<v1::Part>> MakeParts(const std::string& text, const std::vector<std::string>& image_files, uint32_t max_tiles);
+
+StatusOr<v1::Image> ReadImageFile(const std::string& path);  // kInvalidArgument names it
 
 // Prints "triptych COMMAND: message" to stderr and gives the exit status.
 int Report(const char* command, const Status& status);

@@ -15,6 +15,8 @@ int main(int argc, char** argv) {
   AddServe(app, signals ? &*signals : nullptr, &exit_status);
   AddGenerate(app, &exit_status);
   AddChat(app, &exit_status);
+  AddCompose(app, &exit_status);
+  AddLibrary(app, &exit_status);
   AddModels(app, &exit_status);
   AddStatus(app, signals ? &*signals : nullptr, &exit_status);
   AddDrain(app, &exit_status);

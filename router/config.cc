@@ -45,6 +45,8 @@ void VisitFields(Visitor& yaml, Config& config) {
   yaml.Field("image_store_bytes", &config.image_store_bytes, {0, int64_t{1} << 40});
   yaml.Field("worker_wait", &config.worker_wait);
   yaml.Field("drain_deadline", &config.drain_deadline);
+  yaml.Field("library_hosts", &config.library_hosts);
+  yaml.Field("library_patience", &config.library_patience);
   yaml.Field("log_format", &config.log_format);
 }
 
@@ -59,6 +61,14 @@ Status ReadRouterConfig(const std::string& path, RouterConfig& config) {
     entry.Field("path", &model.path);
     entry.Require(!model.path.empty(), "path: the checkpoint's folder is not given");
   });
+  reader.List("libraries", [&](YamlReader& entry) {
+    LibraryEntry& library = config.libraries.emplace_back();
+    entry.Field("name", &library.name);
+    entry.Field("path", &library.path);
+    entry.Field("url", &library.url);
+    entry.Require(library.path.empty() != library.url.empty(), "one of path and url must be given");
+    entry.Require(library.url.empty() || !library.name.empty(), "name: a library with a url needs one");
+  });
   reader.Section("limits", [&](YamlReader& limits) { VisitLimits(limits, config.limits); });
   return reader.Finish();
 }
@@ -69,6 +79,11 @@ Status FinishRouterConfig(RouterConfig& config) {
   for (ModelEntry& model : config.models) {
     if (model.name.empty()) model.name = std::filesystem::path(model.path).lexically_normal().filename().string();
     if (!names.insert(model.name).second) return FailedPrecondition("models: '{}' is there twice", model.name);
+  }
+  names.clear();
+  for (LibraryEntry& library : config.libraries) {
+    if (library.name.empty()) library.name = std::filesystem::path(library.path).lexically_normal().filename().string();
+    if (!names.insert(library.name).second) return FailedPrecondition("libraries: '{}' is there twice", library.name);
   }
   if (config.log_format != "text" && config.log_format != "json") {
     return FailedPrecondition("log_format: '{}' is not one of text, json", config.log_format);
@@ -82,6 +97,11 @@ std::string PrintRouterConfig(const RouterConfig& config) {
   writer.List("models", config.models.size(), [&](YamlWriter& entry, size_t i) {
     entry.Field("name", &config.models[i].name);
     entry.Field("path", &config.models[i].path);
+  });
+  writer.List("libraries", config.libraries.size(), [&](YamlWriter& entry, size_t i) {
+    const LibraryEntry& library = config.libraries[i];
+    entry.Field("name", &library.name);
+    entry.Field(library.url.empty() ? "path" : "url", library.url.empty() ? &library.path : &library.url);
   });
   writer.Section("limits", [&](YamlWriter& limits) { VisitLimits(limits, config.limits); });
   return writer.Finish();

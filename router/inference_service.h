@@ -9,6 +9,7 @@
 #include "common/async/io_runtime.h"
 #include "common/model_card/model_card.h"
 #include "common/rpc/server_call.h"
+#include "router/compose/compose_session.h"
 #include "router/config.h"
 #include "router/image_store.h"
 #include "router/request_session.h"
@@ -33,7 +34,12 @@ class ModelCatalog {
 // The public API. All arguments outlive it.
 class InferenceService final : public v1::Inference::CallbackService {
  public:
-  InferenceService(IoRuntime* runtime, const RouterConfig* config, const ModelCatalog* models, ImageStore* images, const SessionContext* context);
+  InferenceService(IoRuntime* runtime,
+                   const RouterConfig* config,
+                   const ModelCatalog* models,
+                   const LibraryCatalog* libraries,
+                   ImageStore* images,
+                   const SessionContext* context);
 
   void Drain() { draining_ = true; }  // refuses new requests
   int64_t open_requests() const { return open_requests_; }
@@ -51,18 +57,25 @@ class InferenceService final : public v1::Inference::CallbackService {
   v1::ListModelsResponse ListModels() const;
 
  private:
-  using GenerateStream = RequestSession::Stream;
+  using ComposeStream = ComposeSession::Stream;
   using UploadStream = ServerStream<v1::UploadImageRequest, v1::UploadImageResponse>;
   static Task<Status> RunGenerate(InferenceService* self, std::shared_ptr<GenerateStream> stream, v1::GenerateRequest request);
+  // A request that is let in: a client's, or one that an article makes, which is let in as a whole.
+  static Task<Status> ServeGenerate(InferenceService* self, std::shared_ptr<GenerateStream> stream, v1::GenerateRequest request);
+  static Task<Status> RunCompose(InferenceService* self, std::shared_ptr<ComposeStream> stream, v1::ComposeRequest request);
   static Task<StatusOr<v1::UploadImageResponse>> RunUpload(InferenceService* self, std::shared_ptr<UploadStream> stream);
   static Task<StatusOr<v1::CountTokensResponse>> RunCount(InferenceService* self, CallInfo info, v1::CountTokensRequest request);
+  Status LetIn();  // counts an open request
   StatusOr<AcceptedRequest> Accept(const v1::GenerateRequest& request, const CallInfo& info);
+  StatusOr<AcceptedArticle> AcceptArticle(const v1::ComposeRequest& request, const CallInfo& info);
 
   IoRuntime& runtime_;
   const RouterConfig& config_;
   const ModelCatalog& models_;
+  const LibraryCatalog& libraries_;
   ImageStore& images_;
   const SessionContext& context_;
+  const ComposeContext compose_context_;
   std::atomic<bool> draining_{false};
   std::atomic<int64_t> open_requests_{0};
 };

@@ -6,8 +6,11 @@
 #include "common/service/service_program.h"
 #include "nlohmann/json.hpp"
 #include "router/cache_watcher.h"
+#include "router/compose/local_library.h"
+#include "router/compose/remote_library.h"
 #include "router/config.h"
 #include "router/inference_service.h"
+#include "router/picture_page.h"
 #include "router/policies/routing_policy.h"
 
 namespace triptych::router {
@@ -25,8 +28,28 @@ HttpExposer::Reply ModelList(const InferenceService& service) {
   return {.content_type = "application/json", .body = list.dump() + "\n"};
 }
 
+StatusOr<LibraryCatalog> OpenLibraries(const RouterConfig& config) {
+  LibraryCatalog catalog;
+  for (const LibraryEntry& entry : config.libraries) {
+    if (entry.url.empty()) {
+      auto library = LocalLibrary::Open(entry.path);
+      if (!library.ok()) return WithContext(fmt::format("library '{}'", entry.name), library.status());
+      catalog.Add(entry.name, *std::move(library));
+      continue;
+    }
+    auto library = RemoteLibrary::Make({.url = entry.url,
+                                        .hosts = {config.library_hosts.begin(), config.library_hosts.end()},
+                                        .max_image_bytes = config.limits.max_image_bytes,
+                                        .patience = config.library_patience});
+    if (!library.ok()) return WithContext(fmt::format("library '{}'", entry.name), library.status());
+    catalog.Add(entry.name, *std::move(library));
+  }
+  return catalog;
+}
+
 Status Run(const RouterConfig& config, SignalWaiter& signals, const std::function<Status(BoundAddresses)>& announce) {
   TRIPTYCH_ASSIGN_OR_RETURN(const ModelCatalog models, ModelCatalog::Load(config.models));
+  TRIPTYCH_ASSIGN_OR_RETURN(const LibraryCatalog libraries, OpenLibraries(config));
   TRIPTYCH_ASSIGN_OR_RETURN(std::unique_ptr<RoutingPolicy> policy, MakePolicy(config.policy));
   MetricRegistry registry;
   Metrics metrics(&registry);
@@ -35,7 +58,7 @@ Status Run(const RouterConfig& config, SignalWaiter& signals, const std::functio
   IoRuntime runtime(2);
   WorkerPool workers(std::move(policy), [&](std::shared_ptr<WorkerHandle> worker) { WatchCache(&runtime, &channels, std::move(worker)); });
   const SessionContext context{.channels = &channels, .workers = &workers, .metrics = &metrics, .worker_wait = config.worker_wait};
-  InferenceService service(&runtime, &config, &models, &images, &context);
+  InferenceService service(&runtime, &config, &models, &libraries, &images, &context);
   RpcServer server({.listen = config.listen,
                     .max_message_bytes = kMaxGrpcMessageBytes,
                     .max_streams_per_connection = kMaxStreamsPerConnection,
@@ -50,6 +73,7 @@ Status Run(const RouterConfig& config, SignalWaiter& signals, const std::functio
   HttpExposer exposer(config.metrics_listen, &registry, probes);
   HttpExposer http(config.http_listen, &registry, probes);
   http.AddRoute("/v1/models", [&] { return ModelList(service); });
+  http.AddFolder(kPictureFolder, [&](const HttpExposer::Request& request) { return PictureReply(images, request); });
   TRIPTYCH_RETURN_IF_ERROR(server.Start());
   TRIPTYCH_RETURN_IF_ERROR(exposer.Start());
   TRIPTYCH_RETURN_IF_ERROR(http.Start());

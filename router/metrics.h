@@ -1,6 +1,6 @@
 #pragma once
 
-#include <atomic>
+#include <vector>
 
 #include "common/clock.h"
 #include "common/metrics/registry.h"
@@ -28,7 +28,18 @@ class Metrics {
                                          MetricRegistry::LatencyBuckets())),
         token_gap_(registry->Histogram("triptych_router_token_gap_seconds", "Between two deliveries of one sequence",
                                        MetricRegistry::TokenGapBuckets())),
-        duration_(registry->Histogram("triptych_router_request_seconds", "From the request's arrival to its end", MetricRegistry::LatencyBuckets())) {}
+        duration_(registry->Histogram("triptych_router_request_seconds", "From the request's arrival to its end", MetricRegistry::LatencyBuckets())),
+        articles_accepted_(Articles("accepted")),
+        articles_completed_(Articles("completed")),
+        articles_failed_(Articles("failed")),
+        articles_cancelled_(Articles("cancelled")),
+        live_articles_(registry->Gauge("triptych_router_live_articles", "Compose calls in the router")),
+        article_duration_(registry->Histogram("triptych_router_article_seconds", "From a Compose call's arrival to its end", ArticleBuckets())),
+        illustrations_own_(Illustrations("user")),
+        illustrations_library_(Illustrations("library")),
+        searches_found_(Searches("found")),
+        searches_empty_(Searches("empty")),
+        searches_failed_(Searches("failed")) {}
 
   void RequestAccepted(int32_t prompt_tokens, int32_t image_tokens) {
     accepted_.Increment();
@@ -53,18 +64,48 @@ class Metrics {
   void ImageCached() { images_cached_.Increment(); }
   void ImageEncoded() { images_encoded_.Increment(); }
 
+  void ArticleAccepted() {
+    articles_accepted_.Increment();
+    live_articles_.Increment();
+  }
+  void ArticleEnded(const Status& status, Duration duration) {
+    live_articles_.Decrement();
+    (status.ok() ? articles_completed_ : status.code() == StatusCode::kCancelled ? articles_cancelled_ : articles_failed_).Increment();
+    article_duration_.Observe(Seconds(duration));
+  }
+  void IllustrationPlaced(bool own) { (own ? illustrations_own_ : illustrations_library_).Increment(); }
+  enum class Search { kFound, kEmpty, kFailed };
+  void LibrarySearched(Search search) {
+    (search == Search::kFound ? searches_found_ : search == Search::kEmpty ? searches_empty_ : searches_failed_).Increment();
+  }
+
  private:
   static double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
   prometheus::Counter& Requests(const char* outcome) {
     return registry_.Counter("triptych_router_requests_total",
                              "Generate calls by what became of them; accepted = completed + failed + cancelled + live", {{"outcome", outcome}});
   }
+  prometheus::Counter& Articles(const char* outcome) {
+    return registry_.Counter("triptych_router_articles_total", "Compose calls by what became of them; accepted = completed + failed + cancelled + live",
+                             {{"outcome", outcome}});
+  }
+  prometheus::Counter& Illustrations(const char* source) {
+    return registry_.Counter("triptych_router_illustrations_total", "Pictures in articles by where they are from", {{"source", source}});
+  }
+  prometheus::Counter& Searches(const char* result) {
+    return registry_.Counter("triptych_router_library_searches_total", "Searches in picture libraries", {{"result", result}});
+  }
+  static std::vector<double> ArticleBuckets() { return {1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600}; }
 
   MetricRegistry& registry_;
   prometheus::Counter &accepted_, &completed_, &failed_, &cancelled_;
   prometheus::Gauge& live_;
   prometheus::Counter &prompt_tokens_, &image_tokens_, &output_tokens_, &migrations_, &images_cached_, &images_encoded_;
   prometheus::Histogram &first_token_, &token_gap_, &duration_;
+  prometheus::Counter &articles_accepted_, &articles_completed_, &articles_failed_, &articles_cancelled_;
+  prometheus::Gauge& live_articles_;
+  prometheus::Histogram& article_duration_;
+  prometheus::Counter &illustrations_own_, &illustrations_library_, &searches_found_, &searches_empty_, &searches_failed_;
 };
 
 }  // namespace triptych::router

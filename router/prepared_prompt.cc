@@ -30,7 +30,7 @@ class Collector {
 
   StatusOr<int32_t> AddImage(const v1::Image& proto) {
     const size_t index = images_.size();
-    auto image = Resolve(proto);
+    auto image = ResolveImage(proto, tenant_, limits_, store_);
     if (!image.ok()) return OfImage(index, image.status());
     RequestImage& added = images_.emplace_back();
     added.image = *std::move(image);
@@ -68,19 +68,6 @@ class Collector {
   std::vector<RequestImage> Finish() && { return std::move(images_); }
 
  private:
-  StatusOr<StoredImage> Resolve(const v1::Image& proto) {
-    if (proto.source_case() == v1::Image::kSha256) {
-      auto found = store_.Find(tenant_, *Sha256FromHex(proto.sha256()));
-      if (!found) {
-        return WithReason(NotFound("no picture with sha256 {} was sent, or it is forgotten: send its data", proto.sha256()), "IMAGE_UNKNOWN");
-      }
-      return *std::move(found);
-    }
-    TRIPTYCH_ASSIGN_OR_RETURN(StoredImage image, ReadImage(proto.data(), limits_));
-    store_.Put(tenant_, image);
-    return image;
-  }
-
   const ModelCard& card_;
   const std::string& tenant_;
   const RequestLimits& limits_;
@@ -123,6 +110,20 @@ StatusOr<TokenizedPrompt> Render(const v1::Prompt& prompt, const ModelCard& card
 }
 
 }  // namespace
+
+StatusOr<StoredImage> ResolveImage(const v1::Image& image, const std::string& tenant, const RequestLimits& limits, ImageStore& store) {
+  TRIPTYCH_RETURN_IF_ERROR(CheckImage(image, limits));
+  if (image.source_case() == v1::Image::kSha256) {
+    auto found = store.Find(tenant, *Sha256FromHex(image.sha256()));
+    if (!found) {
+      return WithReason(NotFound("no picture with sha256 {} was sent, or it is forgotten: send its data", image.sha256()), "IMAGE_UNKNOWN");
+    }
+    return *std::move(found);
+  }
+  TRIPTYCH_ASSIGN_OR_RETURN(StoredImage read, ReadImage(image.data(), limits));
+  store.Put(tenant, read);
+  return read;
+}
 
 StatusOr<StoredImage> ReadImage(std::string file, const RequestLimits& limits) {
   StoredImage image;

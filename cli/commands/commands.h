@@ -12,6 +12,8 @@ namespace triptych::cli {
 void AddServe(CLI::App& app, SignalWaiter* signals, int* exit_status);
 void AddGenerate(CLI::App& app, int* exit_status);
 void AddChat(CLI::App& app, int* exit_status);
+void AddCompose(CLI::App& app, int* exit_status);
+void AddLibrary(CLI::App& app, int* exit_status);
 void AddModels(CLI::App& app, int* exit_status);
 void AddStatus(CLI::App& app, SignalWaiter* signals, int* exit_status);
 void AddDrain(CLI::App& app, int* exit_status);

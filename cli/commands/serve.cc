@@ -14,6 +14,7 @@
 
 #include "cli/client.h"
 #include "cli/commands/commands.h"
+#include "cli/library_folder.h"
 #include "common/clock.h"
 #include "common/config/endpoint.h"
 #include "common/config/yaml_reader.h"
@@ -48,6 +49,7 @@ struct ServeConfig {
   int32_t max_step_tokens = 512;
   int32_t max_chunk_tokens = 256;
   bool prefix_cache = true;
+  std::vector<std::string> libraries;       // names or folders; the first is the default
   std::string log_format = "text";
 };
 
@@ -74,6 +76,7 @@ Status ReadConfig(const std::string& path, ServeConfig& config) {
   yaml.Field("max_step_tokens", &config.max_step_tokens, {1, 1 << 20});
   yaml.Field("max_chunk_tokens", &config.max_chunk_tokens, {1, 1 << 20});
   yaml.Field("prefix_cache", &config.prefix_cache);
+  yaml.Field("libraries", &config.libraries);
   yaml.Field("log_format", &config.log_format);
   if (encoders >= 0) config.encoders = encoders;
   if (metrics_port >= 0) config.metrics_port = metrics_port;
@@ -181,6 +184,9 @@ class Supervisor {
     config_.model = model.string();
     if (config_.name.empty()) config_.name = model.filename().string();
     TRIPTYCH_RETURN_IF_ERROR(CountEncoders());
+    for (std::string& library : config_.libraries) {
+      TRIPTYCH_ASSIGN_OR_RETURN(library, FindLibrary(library));
+    }
     std::string folder = (std::filesystem::temp_directory_path() / "triptych-XXXXXX").string();
     if (mkdtemp(folder.data()) == nullptr) return FailedPrecondition("{}: cannot be made", folder);
     folder_ = folder;
@@ -227,6 +233,7 @@ class Supervisor {
         entry.Field("name", &config_.name);
         entry.Field("path", &config_.model);
       });
+      yaml.List("libraries", config_.libraries.size(), [&](YamlWriter& entry, size_t i) { entry.Field("path", &config_.libraries[i]); });
       return yaml.Finish();
     }
     const bool decodes = member.name().starts_with("decoder");
@@ -357,6 +364,7 @@ void AddServe(CLI::App& app, SignalWaiter* signals, int* exit_status) {
       {command->add_option("--kv-blocks", flags->kv_blocks, "KV blocks of 16 tokens in each decoder")->check(CLI::PositiveNumber)->capture_default_str(), [flags](ServeConfig& c) { c.kv_blocks = flags->kv_blocks; }},
       {command->add_option("--max-step-tokens", flags->max_step_tokens, "Tokens of one engine step, prefill chunks included")->check(CLI::Range(1, 1 << 20))->capture_default_str(), [flags](ServeConfig& c) { c.max_step_tokens = flags->max_step_tokens; }},
       {command->add_option("--max-chunk-tokens", flags->max_chunk_tokens, "Prompt tokens of one request in one step")->check(CLI::PositiveNumber)->capture_default_str(), [flags](ServeConfig& c) { c.max_chunk_tokens = flags->max_chunk_tokens; }},
+      {command->add_option("--library", flags->libraries, "A picture library for articles, by the name that `triptych library add` gave it or by its folder; repeatable, the first is the default")->expected(1)->take_all(), [flags](ServeConfig& c) { c.libraries = flags->libraries; }},
       {command->add_option("--log-format", flags->log_format, "text, json")->capture_default_str(), [flags](ServeConfig& c) { c.log_format = flags->log_format; }},
   };
   command->callback([file, options, signals, exit_status] {

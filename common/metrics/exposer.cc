@@ -41,6 +41,7 @@ HttpExposer::Reply FromProbe(const std::function<Status()>& probe) {
 struct HttpExposer::Impl {
   Endpoint listen;
   std::map<std::string, std::function<Reply()>, std::less<>> routes;
+  std::map<std::string, std::function<Reply(const Request&)>, std::less<>> folders;
   asio::io_context io{1};
   tcp::acceptor acceptor{io};
   std::thread thread;
@@ -49,15 +50,20 @@ struct HttpExposer::Impl {
 
   http::response<http::string_body> Answer(const http::request<http::string_body>& request) const {
     const std::string_view target(request.target().data(), request.target().size());
-    const auto route = routes.find(target.substr(0, target.find('?')));
+    const std::string_view path = target.substr(0, target.find('?'));
+    const auto route = routes.find(path);
+    const auto folder = folders.find(path.substr(0, path.rfind('/') + 1));
     const bool readable = request.method() == http::verb::get || request.method() == http::verb::head;
     Reply reply;
-    if (route == routes.end()) {
+    if (route == routes.end() && folder == folders.end()) {
       reply = {.status = 404, .body = "no such page\n"};
     } else if (!readable) {
       reply = {.status = 405, .body = "GET and HEAD only\n"};
-    } else {
+    } else if (route != routes.end()) {
       reply = route->second();
+    } else {
+      const auto credentials = request[http::field::authorization];
+      reply = folder->second({.rest = path.substr(folder->first.size()), .authorization = {credentials.data(), credentials.size()}});
     }
     http::response<http::string_body> response(static_cast<http::status>(reply.status), request.version());
     response.set(http::field::content_type, reply.content_type);
@@ -133,6 +139,11 @@ HttpExposer::~HttpExposer() { Stop(); }
 void HttpExposer::AddRoute(std::string path, std::function<Reply()> answer) {
   TRIPTYCH_CHECK(!impl_->thread.joinable());
   impl_->routes[std::move(path)] = std::move(answer);
+}
+
+void HttpExposer::AddFolder(std::string path, std::function<Reply(const Request&)> answer) {
+  TRIPTYCH_CHECK(!impl_->thread.joinable() && path.ends_with('/'));
+  impl_->folders[std::move(path)] = std::move(answer);
 }
 
 Status HttpExposer::Start() {

@@ -11,22 +11,6 @@
 namespace triptych::router {
 namespace {
 
-Status CheckRequestId(std::string_view id, const RequestLimits& limits) {
-  const auto allowed = [](unsigned char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           c == '.' || c == '_' || c == ':' || c == '-';
-  };
-  if (static_cast<int64_t>(id.size()) <= limits.max_request_id_bytes &&
-      std::ranges::all_of(id, allowed)) {
-    return OkStatus();
-  }
-  return BadField("REQUEST_ID",
-                  "request_id",
-                  "at most {} letters, digits and any of . _ : -, got {} bytes",
-                  limits.max_request_id_bytes,
-                  id.size());
-}
-
 // The first of the card's adapters is the model without one, which goes by the empty name too.
 StatusOr<std::string> CheckAdapter(const std::string& adapter, std::span<const std::string> adapters) {
   if (adapter.empty()) return adapter;
@@ -76,6 +60,22 @@ StatusOr<v1::Priority> CheckPriority(v1::Priority priority) {
 }
 
 }  // namespace
+
+Status CheckRequestId(std::string_view id, const RequestLimits& limits) {
+  const auto allowed = [](unsigned char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           c == '.' || c == '_' || c == ':' || c == '-';
+  };
+  if (static_cast<int64_t>(id.size()) <= limits.max_request_id_bytes &&
+      std::ranges::all_of(id, allowed)) {
+    return OkStatus();
+  }
+  return BadField("REQUEST_ID",
+                  "request_id",
+                  "at most {} letters, digits and any of . _ : -, got {} bytes",
+                  limits.max_request_id_bytes,
+                  id.size());
+}
 
 StatusOr<GenerateOptions> CheckOptions(const v1::GenerateRequest& request,
                                        const ModelCard& card,

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/ids.h"
@@ -35,6 +36,9 @@ struct GenerateOptions {
   int32_t num_sequences() const { return static_cast<int32_t>(sampling.n()); }
   bool beam_search() const { return sampling.num_beams() > 1; }
 };
+
+// A request's id: few and plain characters.
+Status CheckRequestId(std::string_view id, const RequestLimits& limits);
 
 // Refuses what is out of range and what contradicts itself; the error names the field and what is allowed.
 StatusOr<GenerateOptions> CheckOptions(const v1::GenerateRequest& request,

@@ -12,33 +12,6 @@ struct Tally {
   int64_t images = 0;
 };
 
-Status CheckImage(const v1::Image& image, const RequestLimits& limits) {
-  switch (image.source_case()) {
-    case v1::Image::kData:
-      if (static_cast<int64_t>(image.data().size()) > limits.max_image_bytes) {
-        return BadField("IMAGE_TOO_LARGE",
-                        "image.data",
-                        "a picture file has at most {} bytes, got {}",
-                        limits.max_image_bytes,
-                        image.data().size());
-      }
-      return OkStatus();
-    case v1::Image::kSha256:
-      if (Sha256FromHex(image.sha256())) return OkStatus();
-      return BadField("SHA256",
-                      "image.sha256",
-                      "a digest has 64 hexadecimal digits, got {} characters",
-                      image.sha256().size());
-    case v1::Image::kUrl:
-      return BadField("URL_NOT_ALLOWED",
-                      "image.url",
-                      "this server fetches no pictures: send data, or sha256 of an upload");
-    case v1::Image::SOURCE_NOT_SET:
-      break;
-  }
-  return BadField("IMAGE_SOURCE", "image", "one of data and sha256 must be set");
-}
-
 Status CheckParts(const google::protobuf::RepeatedPtrField<v1::Part>& parts,
                   const RequestLimits& limits,
                   Tally& tally) {
@@ -144,6 +117,33 @@ Status CheckForm(const v1::Prompt& prompt,
 }
 
 }  // namespace
+
+Status CheckImage(const v1::Image& image, const RequestLimits& limits) {
+  switch (image.source_case()) {
+    case v1::Image::kData:
+      if (static_cast<int64_t>(image.data().size()) > limits.max_image_bytes) {
+        return BadField("IMAGE_TOO_LARGE",
+                        "image.data",
+                        "a picture file has at most {} bytes, got {}",
+                        limits.max_image_bytes,
+                        image.data().size());
+      }
+      return OkStatus();
+    case v1::Image::kSha256:
+      if (Sha256FromHex(image.sha256())) return OkStatus();
+      return BadField("SHA256",
+                      "image.sha256",
+                      "a digest has 64 hexadecimal digits, got {} characters",
+                      image.sha256().size());
+    case v1::Image::kUrl:
+      return BadField("URL_NOT_ALLOWED",
+                      "image.url",
+                      "this server fetches no pictures: send data, or sha256 of an upload");
+    case v1::Image::SOURCE_NOT_SET:
+      break;
+  }
+  return BadField("IMAGE_SOURCE", "image", "one of data and sha256 must be set");
+}
 
 Status CheckPrompt(const v1::Prompt& prompt, const ModelCard& card, const RequestLimits& limits) {
   Tally tally;

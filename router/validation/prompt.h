@@ -13,4 +13,7 @@ namespace triptych::router {
 // OK each picture has exactly one source that is data or a digest, and the work that the prompt asks for is bounded.
 Status CheckPrompt(const v1::Prompt& prompt, const ModelCard& card, const RequestLimits& limits);
 
+// One picture by itself: exactly one source that is data, not too much of it, or a digest.
+Status CheckImage(const v1::Image& image, const RequestLimits& limits);
+
 }  // namespace triptych::router

@@ -11,10 +11,12 @@
 #include "common/metrics/registry.h"
 #include "router/inference_service.h"
 #include "tests/cluster/await.h"
+#include "tests/cluster/compose_call.h"
 #include "tests/cluster/generate_call.h"
 #include "tests/cluster/local_coordinator.h"
 #include "tests/cluster/local_decoder.h"
 #include "tests/cluster/local_encoder.h"
+#include "tests/fakes/list_library.h"
 
 namespace triptych::cluster_test {
 
@@ -26,6 +28,8 @@ class LocalCluster {
     std::string policy = "round_robin";  // among equals in the order of their ids
     std::chrono::milliseconds worker_wait{60'000};
     int64_t max_unsent_bytes = kMaxUnsentBytesPerStream;
+    fakes::FakeShardGroup::Script script;  // what decoders answer; empty: what the fake model says
+    fakes::ListLibrary* library = nullptr;  // of articles; outlives the cluster
   };
   explicit LocalCluster(Options options);
   LocalCluster() : LocalCluster(Options()) {}
@@ -47,6 +51,8 @@ class LocalCluster {
 
   std::unique_ptr<GenerateCall> Start(const v1::GenerateRequest& request, std::chrono::milliseconds limit = kPatience);
   std::unique_ptr<GenerateCall> StartSlowReader(const v1::GenerateRequest& request);
+  std::unique_ptr<ComposeCall> StartArticle(const v1::ComposeRequest& request, std::chrono::milliseconds limit = kPatience);
+  void Drain() { service_.Drain(); }  // the router's; for good
   Heard Generate(const v1::GenerateRequest& request) { return Start(request)->Finish(); }
 
   double Metric(const std::string& line) const;  // the router's, by name and labels as /metrics writes them
@@ -64,6 +70,7 @@ class LocalCluster {
   LocalCoordinator coordinator_{&runtime_};
   router::RouterConfig config_;
   const router::ModelCatalog models_;
+  const router::LibraryCatalog libraries_;
   const Surroundings around_;
   router::ImageStore images_{1 << 20};
   MetricRegistry registry_;

@@ -32,6 +32,7 @@ LocalDecoder::LocalDecoder(const Surroundings& around, std::string id, uint64_t 
       fetcher_(around.channels, &store_, incarnation),
       service_(around.runtime, &journal_),
       shell_(around, std::move(id), incarnation, internal::v1::WORKER_ROLE_DECODER) {
+  group_.Follow(around.script);
   group_.OnStep([this](const engine::StepPlan& plan) { OnStep(plan); });
   const Status status = engine_.Start();
   TRIPTYCH_CHECK(status.ok());

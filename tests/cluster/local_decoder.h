@@ -21,6 +21,7 @@ class LocalDecoder {
 
   // The shard group stands still once it has made so many more steps that chose a token.
   void HoldAfter(int64_t steps) { steps_left_ = steps; }
+  bool holding() const { return steps_left_ == 0; }
   void Release();
   void FailGroup();                             // a rank is lost: its streams end, and the engine with them
   void DieOf(TokenId token) { deadly_ = token; }  // the group fails in the step that computes a prompt with this token

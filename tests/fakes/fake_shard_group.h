@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -48,6 +49,9 @@ class FakeShardGroup final : public engine::ShardGroup {
     failure_ = std::move(why);
   }
   void OnStep(std::function<void(const engine::StepPlan&)> hook) { on_step_ = std::move(hook); }
+  // Before the start: what comes next after what a sequence has seen; nothing: what the hash says.
+  using Script = std::function<std::optional<TokenId>(const std::vector<uint64_t>& seen)>;
+  void Follow(Script script) { script_ = std::move(script); }
   // Sequences that see this token fail.
   void FailOn(TokenId token) { poison_ = token; }
 
@@ -144,7 +148,8 @@ class FakeShardGroup final : public engine::ShardGroup {
       result.candidates = all;
       return;
     }
-    TokenId id = NextToken(seen);
+    const std::optional<TokenId> scripted = script_ ? script_(seen) : std::nullopt;
+    TokenId id = scripted ? *scripted : NextToken(seen);
     while (!may(id)) id = (id + 1) % vocab_size_;
     result.chosen = engine::ScoredToken{.id = id, .logprob = -1};
   }
@@ -153,6 +158,7 @@ class FakeShardGroup final : public engine::ShardGroup {
   std::vector<uint64_t> slots_;
   std::deque<std::shared_ptr<const engine::StepPlan>> plans_;
   std::function<void(const engine::StepPlan&)> on_step_;
+  Script script_;
   TokenId poison_ = -2;
   std::mutex mutex_;
   std::condition_variable changed_;

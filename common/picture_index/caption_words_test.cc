@@ -1,0 +1,34 @@
+#include "common/picture_index/caption_words.h"
+
+#include "gtest/gtest.h"
+
+namespace triptych {
+namespace {
+
+TEST(CaptionWordsTest, ScriptsWithoutSpacesBecomePairs) {
+  EXPECT_EQ(CaptionWords("黑猫在睡"), " 黑猫  猫在  在睡 ");
+  EXPECT_EQ(CaptionWords("猫"), " 猫 ");
+  EXPECT_EQ(CaptionWords("ねこ cat"), " ねこ  cat");
+}
+
+TEST(CaptionWordsTest, PunctuationOfAsciiGoesAndOtherScriptsStay) {
+  EXPECT_EQ(CaptionWords("a cat's \"box\"; -NEAR(x*)"), "a cat s  box    NEAR x  ");
+  EXPECT_EQ(CaptionWords("Кошка, größe"), "Кошка  größe");
+}
+
+TEST(CaptionWordsTest, BytesThatAreNoTextBecomeSpaces) { EXPECT_EQ(CaptionWords("a\xff\xc3 b"), "a   b"); }
+
+TEST(CaptionQueryTest, NamesEveryWordOnce) {
+  EXPECT_EQ(CaptionQuery("Two cats"), "\"Two\" OR \"cats\"");
+  EXPECT_EQ(CaptionQuery("  \"*\" "), "");
+  EXPECT_EQ(CaptionQuery(""), "");
+}
+
+TEST(CaptionQueryTest, IsBounded) {
+  std::string text;
+  for (int i = 0; i < 1000; ++i) text += "word ";
+  EXPECT_LT(CaptionQuery(text).size(), 64 * 12u);
+}
+
+}  // namespace
+}  // namespace triptych

@@ -15,7 +15,8 @@ constexpr std::string_view kImagePlace = "<ImageHere>";
 
 void SetTimeout(double seconds, grpc::ClientContext& context) {
   if (seconds <= 0) return;
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000)));
+  context.set_deadline(std::chrono::system_clock::now() +
+                       std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000)));
 }
 
 }  // namespace
@@ -38,7 +39,9 @@ Status Client::Generate(const v1::GenerateRequest& request, double timeout_secon
   return FromGrpc(reader->Finish());
 }
 
-Status Client::Compose(const v1::ComposeRequest& request, double timeout_seconds, const std::function<void(const v1::ComposeEvent&)>& on_event) {
+Status Client::Compose(const v1::ComposeRequest& request,
+                       double timeout_seconds,
+                       const std::function<void(const v1::ComposeEvent&)>& on_event) {
   grpc::ClientContext context;
   SetTimeout(timeout_seconds, context);
   const auto reader = stub_->Compose(&context, request);
@@ -59,7 +62,8 @@ StatusOr<v1::Image> ReadImageFile(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) return InvalidArgument("{}: cannot read the file", path);
   v1::Image image;
-  image.set_data(std::string((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>()));
+  image.set_data(
+      std::string((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>()));
   return image;
 }
 

@@ -20,7 +20,9 @@ class Client {
 
   // Calls `on_event` for each event as it comes. `timeout_seconds` 0: none.
   Status Generate(const v1::GenerateRequest& request, double timeout_seconds, const std::function<void(const v1::GenerateEvent&)>& on_event);
-  Status Compose(const v1::ComposeRequest& request, double timeout_seconds, const std::function<void(const v1::ComposeEvent&)>& on_event);
+  Status Compose(const v1::ComposeRequest& request,
+                 double timeout_seconds,
+                 const std::function<void(const v1::ComposeEvent&)>& on_event);
   StatusOr<v1::ListModelsResponse> ListModels();
 
  private:

@@ -67,7 +67,8 @@ Status ReadRouterConfig(const std::string& path, RouterConfig& config) {
     entry.Field("path", &library.path);
     entry.Field("url", &library.url);
     entry.Require(library.path.empty() != library.url.empty(), "one of path and url must be given");
-    entry.Require(library.url.empty() || !library.name.empty(), "name: a library with a url needs one");
+    entry.Require(library.url.empty() || !library.name.empty(),
+                  "name: a library with a url needs one");
   });
   reader.Section("limits", [&](YamlReader& limits) { VisitLimits(limits, config.limits); });
   return reader.Finish();
@@ -82,8 +83,10 @@ Status FinishRouterConfig(RouterConfig& config) {
   }
   names.clear();
   for (LibraryEntry& library : config.libraries) {
-    if (library.name.empty()) library.name = std::filesystem::path(library.path).lexically_normal().filename().string();
-    if (!names.insert(library.name).second) return FailedPrecondition("libraries: '{}' is there twice", library.name);
+    if (library.name.empty())
+      library.name = std::filesystem::path(library.path).lexically_normal().filename().string();
+    if (!names.insert(library.name).second)
+      return FailedPrecondition("libraries: '{}' is there twice", library.name);
   }
   if (config.log_format != "text" && config.log_format != "json") {
     return FailedPrecondition("log_format: '{}' is not one of text, json", config.log_format);
@@ -101,7 +104,8 @@ std::string PrintRouterConfig(const RouterConfig& config) {
   writer.List("libraries", config.libraries.size(), [&](YamlWriter& entry, size_t i) {
     const LibraryEntry& library = config.libraries[i];
     entry.Field("name", &library.name);
-    entry.Field(library.url.empty() ? "path" : "url", library.url.empty() ? &library.path : &library.url);
+    entry.Field(library.url.empty() ? "path" : "url",
+                library.url.empty() ? &library.path : &library.url);
   });
   writer.Section("limits", [&](YamlWriter& limits) { VisitLimits(limits, config.limits); });
   return writer.Finish();

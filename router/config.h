@@ -15,7 +15,8 @@ struct ModelEntry {
   std::string path;  // folder with config.json and the tokenizer; the weights are not read
 };
 
-// A picture library that articles are illustrated from: a folder, made by `triptych library add`, or the address of a retrieval service.
+// A picture library that articles are illustrated from: a folder, made by `triptych library add`,
+// or the address of a retrieval service.
 struct LibraryEntry {
   std::string name;  // as clients name it; empty: the folder's name
   std::string path;
@@ -33,9 +34,11 @@ struct RouterConfig {
   int64_t image_store_bytes = 256ll << 20;    // pictures that clients may name by digest
   std::chrono::milliseconds worker_wait{30'000};   // for a worker that can take a request, when none can
   std::chrono::milliseconds drain_deadline{30'000};
-  std::vector<LibraryEntry> libraries;        // the first is the default
-  std::vector<std::string> library_hosts;     // where services' pictures may be fetched from, besides the services' own hosts
-  std::chrono::milliseconds library_patience{20'000};  // for one search of a service, its pictures included
+  std::vector<LibraryEntry> libraries;     // the first is the default
+  std::vector<std::string> library_hosts;  // where services' pictures may be fetched from, besides
+                                           // the services' own hosts
+  std::chrono::milliseconds library_patience{
+      20'000};  // for one search of a service, its pictures included
   RequestLimits limits;
   std::string log_format = "text";            // text, json
 };

@@ -26,7 +26,9 @@ Status Malformed() {
 // Handlers of calls that end with an error alone.
 Task<Status> RefuseGenerate(std::shared_ptr<RequestSession::Stream>, v1::GenerateRequest) { co_return Malformed(); }
 Task<StatusOr<v1::CountTokensResponse>> RefuseCount(CallInfo, v1::CountTokensRequest) { co_return Malformed(); }
-Task<Status> RefuseCompose(std::shared_ptr<ComposeSession::Stream>, v1::ComposeRequest) { co_return Malformed(); }
+Task<Status> RefuseCompose(std::shared_ptr<ComposeSession::Stream>, v1::ComposeRequest) {
+  co_return Malformed();
+}
 
 }  // namespace
 
@@ -42,13 +44,14 @@ InferenceService::InferenceService(IoRuntime* runtime,
       libraries_(*libraries),
       images_(*images),
       context_(*context),
-      compose_context_{.metrics = context->metrics,
-                       .images = images,
-                       .limits = config->limits,
-                       .max_unsent_bytes = context->max_unsent_bytes,
-                       .generate = [this](std::shared_ptr<GenerateStream> stream, v1::GenerateRequest request) {
-                         return ServeGenerate(this, std::move(stream), std::move(request));
-                       }} {
+      compose_context_{
+          .metrics = context->metrics,
+          .images = images,
+          .limits = config->limits,
+          .max_unsent_bytes = context->max_unsent_bytes,
+          .generate = [this](std::shared_ptr<GenerateStream> stream, v1::GenerateRequest request) {
+            return ServeGenerate(this, std::move(stream), std::move(request));
+          }} {
   // By the methods' order in the proto. Requests with strings are taken even where they do not parse.
   constexpr int kGenerate = 0, kCompose = 1, kCountTokens = 3;
   using GenerateHandler = grpc::internal::CallbackServerStreamingHandler<Parsed<v1::GenerateRequest>, v1::GenerateEvent>;
@@ -57,11 +60,15 @@ InferenceService::InferenceService(IoRuntime* runtime,
     context_.metrics->RequestRefused(StatusCode::kInvalidArgument);
     return ServeWriter<v1::GenerateRequest, v1::GenerateEvent>(runtime_, context, &request->message, RefuseGenerate);
   }));
-  using ComposeHandler = grpc::internal::CallbackServerStreamingHandler<Parsed<v1::ComposeRequest>, v1::ComposeEvent>;
-  MarkMethodCallback(kCompose, new ComposeHandler([this](grpc::CallbackServerContext* context, const Parsed<v1::ComposeRequest>* request) {
-    if (request->well_formed) return Compose(context, &request->message);
-    return ServeWriter<v1::ComposeRequest, v1::ComposeEvent>(runtime_, context, &request->message, RefuseCompose);
-  }));
+  using ComposeHandler =
+      grpc::internal::CallbackServerStreamingHandler<Parsed<v1::ComposeRequest>, v1::ComposeEvent>;
+  MarkMethodCallback(kCompose,
+                     new ComposeHandler([this](grpc::CallbackServerContext* context,
+                                               const Parsed<v1::ComposeRequest>* request) {
+                       if (request->well_formed) return Compose(context, &request->message);
+                       return ServeWriter<v1::ComposeRequest, v1::ComposeEvent>(
+                           runtime_, context, &request->message, RefuseCompose);
+                     }));
   using CountHandler = grpc::internal::CallbackUnaryHandler<Parsed<v1::CountTokensRequest>, v1::CountTokensResponse>;
   MarkMethodCallback(kCountTokens, new CountHandler([this](grpc::CallbackServerContext* context, const Parsed<v1::CountTokensRequest>* request,
                                                            v1::CountTokensResponse* response) {
@@ -96,7 +103,8 @@ grpc::ServerWriteReactor<v1::GenerateEvent>* InferenceService::Generate(grpc::Ca
       });
 }
 
-StatusOr<AcceptedRequest> InferenceService::Accept(const v1::GenerateRequest& request, const CallInfo& info) {
+StatusOr<AcceptedRequest> InferenceService::Accept(const v1::GenerateRequest& request,
+                                                   const CallInfo& info) {
   AcceptedRequest accepted;
   TRIPTYCH_ASSIGN_OR_RETURN(const auto model, models_.Find(request.model()));
   accepted.model = model.first;
@@ -115,7 +123,9 @@ Status InferenceService::LetIn() {
   if (draining_) return WithReason(Unavailable("this router is draining"), "DRAINING");
   if (++open_requests_ <= config_.max_requests) return OkStatus();
   --open_requests_;
-  return WithReason(ResourceExhausted("this router has {} open requests, its limit", config_.max_requests), "ROUTER_FULL");
+  return WithReason(
+      ResourceExhausted("this router has {} open requests, its limit", config_.max_requests),
+      "ROUTER_FULL");
 }
 
 Task<Status> InferenceService::RunGenerate(InferenceService* self, std::shared_ptr<GenerateStream> stream, v1::GenerateRequest request) {
@@ -130,29 +140,39 @@ Task<Status> InferenceService::RunGenerate(InferenceService* self, std::shared_p
   co_return status;
 }
 
-Task<Status> InferenceService::ServeGenerate(InferenceService* self, std::shared_ptr<GenerateStream> stream, v1::GenerateRequest request) {
+Task<Status> InferenceService::ServeGenerate(InferenceService* self,
+                                             std::shared_ptr<GenerateStream> stream,
+                                             v1::GenerateRequest request) {
   const TimePoint arrived = std::chrono::steady_clock::now();
   StatusOr<AcceptedRequest> accepted = self->Accept(request, stream->info());
   request.Clear();
   if (!accepted.ok()) {
     self->context_.metrics->RequestRefused(accepted.status().code());
-    spdlog::info("request refused: {}: {}", absl::StatusCodeToString(accepted.status().code()), Message(accepted.status()));
+    spdlog::info("request refused: {}: {}",
+                 absl::StatusCodeToString(accepted.status().code()),
+                 Message(accepted.status()));
     co_return accepted.status();
   }
-  auto session = std::make_shared<RequestSession>(&self->context_, stream, *std::move(accepted), arrived);
+  auto session =
+      std::make_shared<RequestSession>(&self->context_, stream, *std::move(accepted), arrived);
   Task<Status> run = RequestSession::Run(session);
   const Status status = co_await std::move(run);
   co_return status;
 }
 
-grpc::ServerWriteReactor<v1::ComposeEvent>* InferenceService::Compose(grpc::CallbackServerContext* context, const v1::ComposeRequest* request) {
+grpc::ServerWriteReactor<v1::ComposeEvent>* InferenceService::Compose(
+    grpc::CallbackServerContext* context, const v1::ComposeRequest* request) {
   return ServeWriter<v1::ComposeRequest, v1::ComposeEvent>(
-      runtime_, context, request, [this](std::shared_ptr<ComposeStream> stream, v1::ComposeRequest request) {
+      runtime_,
+      context,
+      request,
+      [this](std::shared_ptr<ComposeStream> stream, v1::ComposeRequest request) {
         return RunCompose(this, std::move(stream), std::move(request));
       });
 }
 
-StatusOr<AcceptedArticle> InferenceService::AcceptArticle(const v1::ComposeRequest& request, const CallInfo& info) {
+StatusOr<AcceptedArticle> InferenceService::AcceptArticle(const v1::ComposeRequest& request,
+                                                          const CallInfo& info) {
   constexpr int32_t kUsualCandidates = 4;
   AcceptedArticle accepted;
   TRIPTYCH_ASSIGN_OR_RETURN(const auto model, models_.Find(request.model()));
@@ -164,10 +184,13 @@ StatusOr<AcceptedArticle> InferenceService::AcceptArticle(const v1::ComposeReque
   for (int i = 0; i < request.images_size(); ++i) {
     const std::string field = fmt::format("images[{}]", i);
     auto image = ResolveImage(request.images(i), accepted.tenant, config_.limits, images_);
-    if (!image.ok()) return WithReason(WithContext(field, image.status()), ReasonOf(image.status()), field);
+    if (!image.ok())
+      return WithReason(WithContext(field, image.status()), ReasonOf(image.status()), field);
     const uint32_t max_tiles = request.images(i).max_tiles();
-    const auto tiles = accepted.card->ImageTiles({image->header.size, static_cast<int32_t>(std::min<uint32_t>(max_tiles, 0x7fffffff))});
-    if (accepted.card->accepts_images() && !tiles.ok()) return WithReason(WithContext(field, tiles.status()), "IMAGE", field);
+    const auto tiles = accepted.card->ImageTiles(
+        {image->header.size, static_cast<int32_t>(std::min<uint32_t>(max_tiles, 0x7fffffff))});
+    if (accepted.card->accepts_images() && !tiles.ok())
+      return WithReason(WithContext(field, tiles.status()), "IMAGE", field);
     accepted.own_pictures.push_back({*std::move(image), max_tiles});
   }
   accepted.instruction = std::string(TrimSpace(request.instruction()));
@@ -175,15 +198,21 @@ StatusOr<AcceptedArticle> InferenceService::AcceptArticle(const v1::ComposeReque
   accepted.seed = request.sampling().has_seed() ? request.sampling().seed() : Draw();
   if (SaysHowToSample(request.sampling())) accepted.sampling = request.sampling();
   accepted.max_new_tokens = static_cast<int32_t>(request.max_new_tokens());
-  if (request.has_max_images()) accepted.max_images = static_cast<int32_t>(std::min<uint32_t>(request.max_images(), kMaxParagraphs));
-  accepted.num_candidates = request.candidates() != 0 ? static_cast<int32_t>(request.candidates()) : kUsualCandidates;
+  if (request.has_max_images())
+    accepted.max_images =
+        static_cast<int32_t>(std::min<uint32_t>(request.max_images(), kMaxParagraphs));
+  accepted.num_candidates =
+      request.candidates() != 0 ? static_cast<int32_t>(request.candidates()) : kUsualCandidates;
   accepted.send_page = request.page();
   accepted.send_pictures = request.pictures();
-  accepted.id = request.request_id().empty() ? fmt::format("{:016x}", Draw()) : request.request_id();
+  accepted.id =
+      request.request_id().empty() ? fmt::format("{:016x}", Draw()) : request.request_id();
   return accepted;
 }
 
-Task<Status> InferenceService::RunCompose(InferenceService* self, std::shared_ptr<ComposeStream> stream, v1::ComposeRequest request) {
+Task<Status> InferenceService::RunCompose(InferenceService* self,
+                                          std::shared_ptr<ComposeStream> stream,
+                                          v1::ComposeRequest request) {
   const TimePoint arrived = std::chrono::steady_clock::now();
   Status status = self->LetIn();
   if (!status.ok()) co_return status;
@@ -191,11 +220,13 @@ Task<Status> InferenceService::RunCompose(InferenceService* self, std::shared_pt
   request.Clear();
   status = accepted.status();
   if (status.ok()) {
-    auto session = std::make_shared<ComposeSession>(&self->compose_context_, std::move(stream), *std::move(accepted), arrived);
+    auto session = std::make_shared<ComposeSession>(
+        &self->compose_context_, std::move(stream), *std::move(accepted), arrived);
     Task<Status> run = ComposeSession::Run(session);
     status = co_await std::move(run);
   } else {
-    spdlog::info("article refused: {}: {}", absl::StatusCodeToString(status.code()), Message(status));
+    spdlog::info(
+        "article refused: {}: {}", absl::StatusCodeToString(status.code()), Message(status));
   }
   --self->open_requests_;
   co_return status;

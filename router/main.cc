@@ -33,15 +33,18 @@ StatusOr<LibraryCatalog> OpenLibraries(const RouterConfig& config) {
   for (const LibraryEntry& entry : config.libraries) {
     if (entry.url.empty()) {
       auto library = LocalLibrary::Open(entry.path);
-      if (!library.ok()) return WithContext(fmt::format("library '{}'", entry.name), library.status());
+      if (!library.ok())
+        return WithContext(fmt::format("library '{}'", entry.name), library.status());
       catalog.Add(entry.name, *std::move(library));
       continue;
     }
-    auto library = RemoteLibrary::Make({.url = entry.url,
-                                        .hosts = {config.library_hosts.begin(), config.library_hosts.end()},
-                                        .max_image_bytes = config.limits.max_image_bytes,
-                                        .patience = config.library_patience});
-    if (!library.ok()) return WithContext(fmt::format("library '{}'", entry.name), library.status());
+    auto library =
+        RemoteLibrary::Make({.url = entry.url,
+                             .hosts = {config.library_hosts.begin(), config.library_hosts.end()},
+                             .max_image_bytes = config.limits.max_image_bytes,
+                             .patience = config.library_patience});
+    if (!library.ok())
+      return WithContext(fmt::format("library '{}'", entry.name), library.status());
     catalog.Add(entry.name, *std::move(library));
   }
   return catalog;
@@ -73,7 +76,9 @@ Status Run(const RouterConfig& config, SignalWaiter& signals, const std::functio
   HttpExposer exposer(config.metrics_listen, &registry, probes);
   HttpExposer http(config.http_listen, &registry, probes);
   http.AddRoute("/v1/models", [&] { return ModelList(service); });
-  http.AddFolder(kPictureFolder, [&](const HttpExposer::Request& request) { return PictureReply(images, request); });
+  http.AddFolder(kPictureFolder, [&](const HttpExposer::Request& request) {
+    return PictureReply(images, request);
+  });
   TRIPTYCH_RETURN_IF_ERROR(server.Start());
   TRIPTYCH_RETURN_IF_ERROR(exposer.Start());
   TRIPTYCH_RETURN_IF_ERROR(http.Start());

@@ -111,12 +111,18 @@ StatusOr<TokenizedPrompt> Render(const v1::Prompt& prompt, const ModelCard& card
 
 }  // namespace
 
-StatusOr<StoredImage> ResolveImage(const v1::Image& image, const std::string& tenant, const RequestLimits& limits, ImageStore& store) {
+StatusOr<StoredImage> ResolveImage(const v1::Image& image,
+                                   const std::string& tenant,
+                                   const RequestLimits& limits,
+                                   ImageStore& store) {
   TRIPTYCH_RETURN_IF_ERROR(CheckImage(image, limits));
   if (image.source_case() == v1::Image::kSha256) {
     auto found = store.Find(tenant, *Sha256FromHex(image.sha256()));
     if (!found) {
-      return WithReason(NotFound("no picture with sha256 {} was sent, or it is forgotten: send its data", image.sha256()), "IMAGE_UNKNOWN");
+      return WithReason(
+          NotFound("no picture with sha256 {} was sent, or it is forgotten: send its data",
+                   image.sha256()),
+          "IMAGE_UNKNOWN");
     }
     return *std::move(found);
   }

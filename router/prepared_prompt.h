@@ -37,8 +37,12 @@ StatusOr<PreparedPrompt> PreparePrompt(const v1::Prompt& prompt,
                                        const RequestLimits& limits,
                                        ImageStore& store);
 
-// A picture of a request, which is stored if it came inline. Errors as PreparePrompt's, without naming a field of their own.
-StatusOr<StoredImage> ResolveImage(const v1::Image& image, const std::string& tenant, const RequestLimits& limits, ImageStore& store);
+// A picture of a request, which is stored if it came inline. Errors as PreparePrompt's, without
+// naming a field of their own.
+StatusOr<StoredImage> ResolveImage(const v1::Image& image,
+                                   const std::string& tenant,
+                                   const RequestLimits& limits,
+                                   ImageStore& store);
 
 // A picture file's digest and header. kInvalidArgument.
 StatusOr<StoredImage> ReadImage(std::string file, const RequestLimits& limits);

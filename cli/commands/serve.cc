@@ -49,7 +49,7 @@ struct ServeConfig {
   int32_t max_step_tokens = 512;
   int32_t max_chunk_tokens = 256;
   bool prefix_cache = true;
-  std::vector<std::string> libraries;       // names or folders; the first is the default
+  std::vector<std::string> libraries;  // names or folders; the first is the default
   std::string log_format = "text";
 };
 
@@ -233,7 +233,9 @@ class Supervisor {
         entry.Field("name", &config_.name);
         entry.Field("path", &config_.model);
       });
-      yaml.List("libraries", config_.libraries.size(), [&](YamlWriter& entry, size_t i) { entry.Field("path", &config_.libraries[i]); });
+      yaml.List("libraries", config_.libraries.size(), [&](YamlWriter& entry, size_t i) {
+        entry.Field("path", &config_.libraries[i]);
+      });
       return yaml.Finish();
     }
     const bool decodes = member.name().starts_with("decoder");
@@ -347,25 +349,98 @@ void AddServe(CLI::App& app, SignalWaiter* signals, int* exit_status) {
   // The file is read where it stands on the command line's left-most place: flags always override it.
   command->add_option("--config", *file, "YAML file with the same keys as the flags (tensor_parallel for --tensor-parallel)");
   const std::vector<std::pair<CLI::Option*, std::function<void(ServeConfig&)>>> options = {
-      {command->add_option("--model", flags->model, "The checkpoint's folder"), [flags](ServeConfig& c) { c.model = flags->model; }},
-      {command->add_option("--name", flags->name, "The model's name for clients; without it the folder's"), [flags](ServeConfig& c) { c.name = flags->name; }},
-      {command->add_option("--host", flags->host, "Where all processes listen")->capture_default_str(), [flags](ServeConfig& c) { c.host = flags->host; }},
-      {command->add_option("--load-format", flags->load_format, "What the weights are read from: auto (safetensors, else torch archives), safetensors, torch, or dummy: random weights for config.json and tokenizer alone")->check(CLI::IsMember({"auto", "safetensors", "torch", "dummy"}))->capture_default_str(), [flags](ServeConfig& c) { c.load_format = flags->load_format; }},
-      {command->add_option("--device", flags->device, "cpu, cuda")->capture_default_str(), [flags](ServeConfig& c) { c.device = flags->device; }},
-      {command->add_option("--dtype", flags->dtype, "Of computing: auto, float32, bfloat16 (cuda)")->capture_default_str(), [flags](ServeConfig& c) { c.dtype = flags->dtype; }},
-      {command->add_option("--policy", flags->policy, "prefix_affinity, least_loaded, round_robin")->capture_default_str(), [flags](ServeConfig& c) { c.policy = flags->policy; }},
-      {command->add_option("--encoders", flags->encoders, "Encoder processes (default 1, or 0 for a model that takes no pictures)")->check(CLI::Range(0, 64)), [flags](ServeConfig& c) { c.encoders = flags->encoders; }},
-      {command->add_option("--decoders", flags->decoders, "Decoder processes")->check(CLI::Range(1, 64))->capture_default_str(), [flags](ServeConfig& c) { c.decoders = flags->decoders; }},
-      {command->add_option("--tensor-parallel", flags->tensor_parallel, "Ranks of each decoder: 1 to the model's query heads")->check(CLI::Range(1, 64))->capture_default_str(), [flags](ServeConfig& c) { c.tensor_parallel = flags->tensor_parallel; }},
-      {command->add_option("--port", flags->port, "The router's gRPC port; 0: a free one")->check(CLI::Range(0, 65535))->capture_default_str(), [flags](ServeConfig& c) { c.port = flags->port; }},
-      {command->add_option("--http-port", flags->http_port, "The router's HTTP port; 0: a free one")->check(CLI::Range(0, 65535))->capture_default_str(), [flags](ServeConfig& c) { c.http_port = flags->http_port; }},
-      {command->add_option("--metrics-port", flags->metrics_port, "The router's metrics port; 0: a free one (default 9071, 0 with --port 0)")->check(CLI::Range(0, 65535)), [flags](ServeConfig& c) { c.metrics_port = flags->metrics_port; }},
-      {command->add_option("--coordinator-port", flags->coordinator_port, "The coordinator's gRPC port; 0: a free one (default 7070, 0 with --port 0)")->check(CLI::Range(0, 65535)), [flags](ServeConfig& c) { c.coordinator_port = flags->coordinator_port; }},
-      {command->add_option("--kv-blocks", flags->kv_blocks, "KV blocks of 16 tokens in each decoder")->check(CLI::PositiveNumber)->capture_default_str(), [flags](ServeConfig& c) { c.kv_blocks = flags->kv_blocks; }},
-      {command->add_option("--max-step-tokens", flags->max_step_tokens, "Tokens of one engine step, prefill chunks included")->check(CLI::Range(1, 1 << 20))->capture_default_str(), [flags](ServeConfig& c) { c.max_step_tokens = flags->max_step_tokens; }},
-      {command->add_option("--max-chunk-tokens", flags->max_chunk_tokens, "Prompt tokens of one request in one step")->check(CLI::PositiveNumber)->capture_default_str(), [flags](ServeConfig& c) { c.max_chunk_tokens = flags->max_chunk_tokens; }},
-      {command->add_option("--library", flags->libraries, "A picture library for articles, by the name that `triptych library add` gave it or by its folder; repeatable, the first is the default")->expected(1)->take_all(), [flags](ServeConfig& c) { c.libraries = flags->libraries; }},
-      {command->add_option("--log-format", flags->log_format, "text, json")->capture_default_str(), [flags](ServeConfig& c) { c.log_format = flags->log_format; }},
+      {command->add_option("--model", flags->model, "The checkpoint's folder"),
+       [flags](ServeConfig& c) { c.model = flags->model; }},
+      {command->add_option(
+           "--name", flags->name, "The model's name for clients; without it the folder's"),
+       [flags](ServeConfig& c) { c.name = flags->name; }},
+      {command->add_option("--host", flags->host, "Where all processes listen")
+           ->capture_default_str(),
+       [flags](ServeConfig& c) { c.host = flags->host; }},
+      {command
+           ->add_option(
+               "--load-format",
+               flags->load_format,
+               "What the weights are read from: auto (safetensors, else torch archives), "
+               "safetensors, torch, or dummy: random weights for config.json and tokenizer alone")
+           ->check(CLI::IsMember({"auto", "safetensors", "torch", "dummy"}))
+           ->capture_default_str(),
+       [flags](ServeConfig& c) { c.load_format = flags->load_format; }},
+      {command->add_option("--device", flags->device, "cpu, cuda")->capture_default_str(),
+       [flags](ServeConfig& c) { c.device = flags->device; }},
+      {command->add_option("--dtype", flags->dtype, "Of computing: auto, float32, bfloat16 (cuda)")
+           ->capture_default_str(),
+       [flags](ServeConfig& c) { c.dtype = flags->dtype; }},
+      {command->add_option("--policy", flags->policy, "prefix_affinity, least_loaded, round_robin")
+           ->capture_default_str(),
+       [flags](ServeConfig& c) { c.policy = flags->policy; }},
+      {command
+           ->add_option("--encoders",
+                        flags->encoders,
+                        "Encoder processes (default 1, or 0 for a model that takes no pictures)")
+           ->check(CLI::Range(0, 64)),
+       [flags](ServeConfig& c) { c.encoders = flags->encoders; }},
+      {command->add_option("--decoders", flags->decoders, "Decoder processes")
+           ->check(CLI::Range(1, 64))
+           ->capture_default_str(),
+       [flags](ServeConfig& c) { c.decoders = flags->decoders; }},
+      {command
+           ->add_option("--tensor-parallel",
+                        flags->tensor_parallel,
+                        "Ranks of each decoder: 1 to the model's query heads")
+           ->check(CLI::Range(1, 64))
+           ->capture_default_str(),
+       [flags](ServeConfig& c) { c.tensor_parallel = flags->tensor_parallel; }},
+      {command->add_option("--port", flags->port, "The router's gRPC port; 0: a free one")
+           ->check(CLI::Range(0, 65535))
+           ->capture_default_str(),
+       [flags](ServeConfig& c) { c.port = flags->port; }},
+      {command->add_option("--http-port", flags->http_port, "The router's HTTP port; 0: a free one")
+           ->check(CLI::Range(0, 65535))
+           ->capture_default_str(),
+       [flags](ServeConfig& c) { c.http_port = flags->http_port; }},
+      {command
+           ->add_option("--metrics-port",
+                        flags->metrics_port,
+                        "The router's metrics port; 0: a free one (default 9071, 0 with --port 0)")
+           ->check(CLI::Range(0, 65535)),
+       [flags](ServeConfig& c) { c.metrics_port = flags->metrics_port; }},
+      {command
+           ->add_option(
+               "--coordinator-port",
+               flags->coordinator_port,
+               "The coordinator's gRPC port; 0: a free one (default 7070, 0 with --port 0)")
+           ->check(CLI::Range(0, 65535)),
+       [flags](ServeConfig& c) { c.coordinator_port = flags->coordinator_port; }},
+      {command
+           ->add_option("--kv-blocks", flags->kv_blocks, "KV blocks of 16 tokens in each decoder")
+           ->check(CLI::PositiveNumber)
+           ->capture_default_str(),
+       [flags](ServeConfig& c) { c.kv_blocks = flags->kv_blocks; }},
+      {command
+           ->add_option("--max-step-tokens",
+                        flags->max_step_tokens,
+                        "Tokens of one engine step, prefill chunks included")
+           ->check(CLI::Range(1, 1 << 20))
+           ->capture_default_str(),
+       [flags](ServeConfig& c) { c.max_step_tokens = flags->max_step_tokens; }},
+      {command
+           ->add_option("--max-chunk-tokens",
+                        flags->max_chunk_tokens,
+                        "Prompt tokens of one request in one step")
+           ->check(CLI::PositiveNumber)
+           ->capture_default_str(),
+       [flags](ServeConfig& c) { c.max_chunk_tokens = flags->max_chunk_tokens; }},
+      {command
+           ->add_option("--library",
+                        flags->libraries,
+                        "A picture library for articles, by the name that `triptych library add` "
+                        "gave it or by its folder; repeatable, the first is the default")
+           ->expected(1)
+           ->take_all(),
+       [flags](ServeConfig& c) { c.libraries = flags->libraries; }},
+      {command->add_option("--log-format", flags->log_format, "text, json")->capture_default_str(),
+       [flags](ServeConfig& c) { c.log_format = flags->log_format; }},
   };
   command->callback([file, options, signals, exit_status] {
     ServeConfig config;

@@ -63,7 +63,8 @@ struct HttpExposer::Impl {
       reply = route->second();
     } else {
       const auto credentials = request[http::field::authorization];
-      reply = folder->second({.rest = path.substr(folder->first.size()), .authorization = {credentials.data(), credentials.size()}});
+      reply = folder->second({.rest = path.substr(folder->first.size()),
+                              .authorization = {credentials.data(), credentials.size()}});
     }
     http::response<http::string_body> response(static_cast<http::status>(reply.status), request.version());
     response.set(http::field::content_type, reply.content_type);

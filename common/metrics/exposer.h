@@ -34,7 +34,8 @@ class HttpExposer {
   ~HttpExposer();
   // A further read-only path, before Start. `answer` is called on the exposer's thread; must not block.
   void AddRoute(std::string path, std::function<Reply()> answer);
-  // Likewise all paths that begin with `path`, which ends with a slash, and are no route themselves.
+  // Likewise all paths that begin with `path`, which ends with a slash, and are no route
+  // themselves.
   void AddFolder(std::string path, std::function<Reply(const Request&)> answer);
   Status Start();  // kFailedPrecondition names the address when the port is in use
   int port() const;

@@ -59,7 +59,8 @@ class ExposerTest : public testing::Test {
   void SetUp() override {
     exposer_.AddRoute("/v1/models", [] { return HttpExposer::Reply{.content_type = "application/json", .body = "[]"}; });
     exposer_.AddFolder("/things/", [](const HttpExposer::Request& request) {
-      return HttpExposer::Reply{.body = std::string(request.rest) + " for " + std::string(request.authorization)};
+      return HttpExposer::Reply{.body = std::string(request.rest) + " for " +
+                                        std::string(request.authorization)};
     });
     ASSERT_TRUE(exposer_.Start().ok());
   }
@@ -83,7 +84,8 @@ TEST_F(ExposerTest, AnswersItsPages) {
 
 TEST_F(ExposerTest, AFolderSeesTheRestOfThePathAndTheCredentials) {
   const std::string head = "GET /things/seven?x=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
-  EXPECT_THAT(Exchange(exposer_.port(), head + "Authorization: me\r\n\r\n"), HasSubstr("seven for me"));
+  EXPECT_THAT(Exchange(exposer_.port(), head + "Authorization: me\r\n\r\n"),
+              HasSubstr("seven for me"));
   EXPECT_THAT(Exchange(exposer_.port(), head + "\r\n"), testing::EndsWith("seven for "));
   EXPECT_THAT(Get(exposer_.port(), "/things/a/b"), StartsWith("HTTP/1.1 404"));
   EXPECT_THAT(Get(exposer_.port(), "/things/seven", "DELETE"), StartsWith("HTTP/1.1 405"));

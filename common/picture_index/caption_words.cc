@@ -13,26 +13,40 @@ struct Range {
   uint32_t first, last;
 };
 // Thai and Lao, Burmese, Khmer, kana, bopomofo, Han.
-constexpr Range kUnspaced[] = {{0x0e00, 0x0eff},   {0x1000, 0x109f},   {0x1780, 0x17ff},   {0x3040, 0x312f},  {0x31f0, 0x31ff}, {0x3400, 0x4dbf},
-                               {0x4e00, 0x9fff},   {0xf900, 0xfaff},   {0xff66, 0xff9f},   {0x20000, 0x3ffff}};
+constexpr Range kUnspaced[] = {{0x0e00, 0x0eff},
+                               {0x1000, 0x109f},
+                               {0x1780, 0x17ff},
+                               {0x3040, 0x312f},
+                               {0x31f0, 0x31ff},
+                               {0x3400, 0x4dbf},
+                               {0x4e00, 0x9fff},
+                               {0xf900, 0xfaff},
+                               {0xff66, 0xff9f},
+                               {0x20000, 0x3ffff}};
 
 uint32_t CodePoint(std::string_view character) {
   constexpr uint32_t kLeadBits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
   uint32_t value = static_cast<unsigned char>(character[0]) & kLeadBits[character.size()];
-  for (size_t i = 1; i < character.size(); ++i) value = value << 6 | (static_cast<unsigned char>(character[i]) & 0x3f);
+  for (size_t i = 1; i < character.size(); ++i)
+    value = value << 6 | (static_cast<unsigned char>(character[i]) & 0x3f);
   return value;
 }
 
 bool IsUnspaced(uint32_t point) {
-  return std::ranges::any_of(kUnspaced, [point](const Range& range) { return point >= range.first && point <= range.last; });
+  return std::ranges::any_of(kUnspaced, [point](const Range& range) {
+    return point >= range.first && point <= range.last;
+  });
 }
 
-bool IsAsciiWord(unsigned char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool IsAsciiWord(unsigned char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
 
 // One run of a script without spaces, as pairs of its characters.
 void AddPairs(const std::vector<std::string_view>& run, std::string& words) {
   if (run.size() == 1) words.append(" ").append(run[0]).append(" ");
-  for (size_t i = 0; i + 1 < run.size(); ++i) words.append(" ").append(run[i]).append(run[i + 1]).append(" ");
+  for (size_t i = 0; i + 1 < run.size(); ++i)
+    words.append(" ").append(run[i]).append(run[i + 1]).append(" ");
 }
 
 }  // namespace
@@ -54,7 +68,8 @@ std::string CaptionWords(std::string_view text) {
       continue;
     }
     flush();
-    const bool stays = valid && (character.size() > 1 || IsAsciiWord(static_cast<unsigned char>(character[0])));
+    const bool stays =
+        valid && (character.size() > 1 || IsAsciiWord(static_cast<unsigned char>(character[0])));
     words += stays ? character : std::string_view(" ");
   }
   flush();
@@ -66,7 +81,8 @@ std::string CaptionQuery(std::string_view text) {
   const std::string words = CaptionWords(text);
   std::string query;
   int count = 0;
-  for (size_t at = words.find_first_not_of(' '); at != std::string::npos && count < kMaxWords; at = words.find_first_not_of(' ', at)) {
+  for (size_t at = words.find_first_not_of(' '); at != std::string::npos && count < kMaxWords;
+       at = words.find_first_not_of(' ', at)) {
     const size_t end = std::min(words.find(' ', at), words.size());
     query.append(query.empty() ? "\"" : " OR \"").append(words, at, end - at).append("\"");
     at = end;

@@ -16,7 +16,9 @@ TEST(CaptionWordsTest, PunctuationOfAsciiGoesAndOtherScriptsStay) {
   EXPECT_EQ(CaptionWords("Кошка, größe"), "Кошка  größe");
 }
 
-TEST(CaptionWordsTest, BytesThatAreNoTextBecomeSpaces) { EXPECT_EQ(CaptionWords("a\xff\xc3 b"), "a   b"); }
+TEST(CaptionWordsTest, BytesThatAreNoTextBecomeSpaces) {
+  EXPECT_EQ(CaptionWords("a\xff\xc3 b"), "a   b");
+}
 
 TEST(CaptionQueryTest, NamesEveryWordOnce) {
   EXPECT_EQ(CaptionQuery("Two cats"), "\"Two\" OR \"cats\"");

@@ -17,9 +17,11 @@ constexpr int kVersion = 1;  // of the tables
 constexpr int kBusyMilliseconds = 5000;
 constexpr char kFile[] = "/pictures.sqlite";
 constexpr char kTables[] =
-    "CREATE TABLE pictures(id INTEGER PRIMARY KEY AUTOINCREMENT, sha256 TEXT UNIQUE NOT NULL, extension TEXT NOT NULL, caption TEXT NOT NULL,"
+    "CREATE TABLE pictures(id INTEGER PRIMARY KEY AUTOINCREMENT, sha256 TEXT UNIQUE NOT NULL, "
+    "extension TEXT NOT NULL, caption TEXT NOT NULL,"
     " licence TEXT NOT NULL, source TEXT NOT NULL);"
-    "CREATE VIRTUAL TABLE words USING fts5(caption, tokenize = 'porter unicode61 remove_diacritics 2');"
+    "CREATE VIRTUAL TABLE words USING fts5(caption, tokenize = 'porter unicode61 remove_diacritics "
+    "2');"
     "PRAGMA user_version = 1;";
 
 }  // namespace
@@ -27,12 +29,16 @@ constexpr char kTables[] =
 // A prepared statement with its values. Rows come by Step until it gives SQLITE_DONE.
 class Statement {
  public:
-  Statement(sqlite3* database, const char* sql) { prepared_ = sqlite3_prepare_v2(database, sql, -1, &statement_, nullptr); }
+  Statement(sqlite3* database, const char* sql) {
+    prepared_ = sqlite3_prepare_v2(database, sql, -1, &statement_, nullptr);
+  }
   ~Statement() { sqlite3_finalize(statement_); }
   Statement(const Statement&) = delete;
 
   Statement& Bind(std::string_view text) {
-    if (prepared_ == SQLITE_OK) sqlite3_bind_text(statement_, ++bound_, text.data(), static_cast<int>(text.size()), SQLITE_TRANSIENT);
+    if (prepared_ == SQLITE_OK)
+      sqlite3_bind_text(
+          statement_, ++bound_, text.data(), static_cast<int>(text.size()), SQLITE_TRANSIENT);
     return *this;
   }
   Statement& Bind(int64_t number) {
@@ -53,16 +59,20 @@ class Statement {
   int bound_ = 0;
 };
 
-StatusOr<std::unique_ptr<PictureIndex>> PictureIndex::Open(const std::string& folder, Access access) {
+StatusOr<std::unique_ptr<PictureIndex>> PictureIndex::Open(const std::string& folder,
+                                                           Access access) {
   std::error_code error;
   if (access == Access::kWrite) std::filesystem::create_directories(folder + "/files", error);
   if (error) return FailedPrecondition("{}: cannot be made: {}", folder, error.message());
   if (access == Access::kRead && !std::filesystem::exists(folder + kFile)) {
-    return FailedPrecondition("{}: no picture library is there: `triptych library add` makes one", folder);
+    return FailedPrecondition("{}: no picture library is there: `triptych library add` makes one",
+                              folder);
   }
   sqlite3* database = nullptr;
-  const int flags = access == Access::kWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
-  const int opened = sqlite3_open_v2((folder + kFile).c_str(), &database, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int flags =
+      access == Access::kWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+  const int opened =
+      sqlite3_open_v2((folder + kFile).c_str(), &database, flags | SQLITE_OPEN_NOMUTEX, nullptr);
   std::unique_ptr<PictureIndex> index(new PictureIndex(folder, database));
   if (opened != SQLITE_OK) return index->Problem("cannot be opened");
   TRIPTYCH_RETURN_IF_ERROR(index->Prepare(access));
@@ -72,7 +82,11 @@ StatusOr<std::unique_ptr<PictureIndex>> PictureIndex::Open(const std::string& fo
 PictureIndex::~PictureIndex() { sqlite3_close(database_); }
 
 Status PictureIndex::Problem(std::string_view what) const {
-  return FailedPrecondition("{}{}: {}: {}", folder_, kFile, what, database_ ? sqlite3_errmsg(database_) : "out of memory");
+  return FailedPrecondition("{}{}: {}: {}",
+                            folder_,
+                            kFile,
+                            what,
+                            database_ ? sqlite3_errmsg(database_) : "out of memory");
 }
 
 Status PictureIndex::Execute(const char* sql) {
@@ -95,33 +109,48 @@ Status PictureIndex::Prepare(Access access) {
     if (version == 0) return OkStatus();
   }
   if (version == kVersion) return OkStatus();
-  return FailedPrecondition("{}{}: it is of version {}; this program knows {}", folder_, kFile, version, kVersion);
+  return FailedPrecondition(
+      "{}{}: it is of version {}; this program knows {}", folder_, kFile, version, kVersion);
 }
 
 std::string PictureIndex::PathOf(const IndexedPicture& picture) const {
   return fmt::format("{}/files/{}.{}", folder_, picture.sha256, picture.extension);
 }
 
-StatusOr<std::string> PictureIndex::ReadFile(const IndexedPicture& picture) const { return ReadTextFile(PathOf(picture)); }
+StatusOr<std::string> PictureIndex::ReadFile(const IndexedPicture& picture) const {
+  return ReadTextFile(PathOf(picture));
+}
 
 // The file is there before any row names it.
 StatusOr<std::string> PictureIndex::Add(std::string_view file, IndexedPicture picture) {
   picture.sha256 = ToHex(Sha256({reinterpret_cast<const uint8_t*>(file.data()), file.size()}));
   const std::string path = PathOf(picture);
-  std::ofstream(path + ".new", std::ios::binary).write(file.data(), static_cast<std::streamsize>(file.size()));
+  std::ofstream(path + ".new", std::ios::binary)
+      .write(file.data(), static_cast<std::streamsize>(file.size()));
   std::error_code error;
-  if (std::filesystem::file_size(path + ".new", error) != file.size()) return FailedPrecondition("{}: cannot be written", path);
+  if (std::filesystem::file_size(path + ".new", error) != file.size())
+    return FailedPrecondition("{}: cannot be written", path);
   std::filesystem::rename(path + ".new", path, error);
   if (error) return FailedPrecondition("{}: cannot be written: {}", path, error.message());
   TRIPTYCH_RETURN_IF_ERROR(Execute("BEGIN IMMEDIATE"));
   Statement insert(database_,
-                   "INSERT INTO pictures(sha256, extension, caption, licence, source) VALUES (?, ?, ?, ?, ?) ON CONFLICT(sha256) DO UPDATE SET"
-                   " extension = excluded.extension, caption = excluded.caption, licence = excluded.licence, source = excluded.source");
-  insert.Bind(picture.sha256).Bind(picture.extension).Bind(picture.caption).Bind(picture.licence).Bind(picture.source);
-  Statement forget(database_, "DELETE FROM words WHERE rowid = (SELECT id FROM pictures WHERE sha256 = ?)");
-  Statement index(database_, "INSERT INTO words(rowid, caption) VALUES ((SELECT id FROM pictures WHERE sha256 = ?), ?)");
-  const bool done = insert.Step() == SQLITE_DONE && forget.Bind(picture.sha256).Step() == SQLITE_DONE &&
-                    index.Bind(picture.sha256).Bind(CaptionWords(picture.caption)).Step() == SQLITE_DONE;
+                   "INSERT INTO pictures(sha256, extension, caption, licence, source) VALUES (?, "
+                   "?, ?, ?, ?) ON CONFLICT(sha256) DO UPDATE SET"
+                   " extension = excluded.extension, caption = excluded.caption, licence = "
+                   "excluded.licence, source = excluded.source");
+  insert.Bind(picture.sha256)
+      .Bind(picture.extension)
+      .Bind(picture.caption)
+      .Bind(picture.licence)
+      .Bind(picture.source);
+  Statement forget(database_,
+                   "DELETE FROM words WHERE rowid = (SELECT id FROM pictures WHERE sha256 = ?)");
+  Statement index(
+      database_,
+      "INSERT INTO words(rowid, caption) VALUES ((SELECT id FROM pictures WHERE sha256 = ?), ?)");
+  const bool done =
+      insert.Step() == SQLITE_DONE && forget.Bind(picture.sha256).Step() == SQLITE_DONE &&
+      index.Bind(picture.sha256).Bind(CaptionWords(picture.caption)).Step() == SQLITE_DONE;
   if (!done) {
     const Status problem = Problem("cannot be written");
     (void)Execute("ROLLBACK");
@@ -148,38 +177,51 @@ StatusOr<std::vector<IndexedPicture>> PictureIndex::Select(Statement& statement)
   return pictures;
 }
 
-StatusOr<std::vector<IndexedPicture>> PictureIndex::Search(std::string_view text, const std::set<int64_t>& exclude, int32_t count) {
+StatusOr<std::vector<IndexedPicture>> PictureIndex::Search(std::string_view text,
+                                                           const std::set<int64_t>& exclude,
+                                                           int32_t count) {
   const std::string query = CaptionQuery(text);
   if (query.empty()) return std::vector<IndexedPicture>();
   Statement statement(database_,
-                      "SELECT id, sha256, extension, pictures.caption, licence, source, -bm25(words) FROM words JOIN pictures ON id = words.rowid"
+                      "SELECT id, sha256, extension, pictures.caption, licence, source, "
+                      "-bm25(words) FROM words JOIN pictures ON id = words.rowid"
                       " WHERE words MATCH ? ORDER BY bm25(words), id LIMIT ?");
   statement.Bind(query).Bind(static_cast<int64_t>(count) + static_cast<int64_t>(exclude.size()));
   TRIPTYCH_ASSIGN_OR_RETURN(std::vector<IndexedPicture> pictures, Select(statement));
-  std::erase_if(pictures, [&](const IndexedPicture& picture) { return exclude.contains(picture.id); });
+  std::erase_if(pictures,
+                [&](const IndexedPicture& picture) { return exclude.contains(picture.id); });
   if (std::cmp_greater(pictures.size(), count)) pictures.resize(count);
   return pictures;
 }
 
 StatusOr<std::vector<IndexedPicture>> PictureIndex::List() {
-  Statement statement(database_, "SELECT id, sha256, extension, caption, licence, source, 0 FROM pictures ORDER BY id");
+  Statement statement(
+      database_,
+      "SELECT id, sha256, extension, caption, licence, source, 0 FROM pictures ORDER BY id");
   return Select(statement);
 }
 
 Status PictureIndex::Remove(std::string_view sha256) {
   constexpr size_t kLeastDigits = 8;
-  if (sha256.size() < kLeastDigits || sha256.find_first_not_of("0123456789abcdef") != std::string_view::npos) {
-    return InvalidArgument("'{}' is not the beginning of a digest: {} hexadecimal digits at least", sha256, kLeastDigits);
+  if (sha256.size() < kLeastDigits ||
+      sha256.find_first_not_of("0123456789abcdef") != std::string_view::npos) {
+    return InvalidArgument("'{}' is not the beginning of a digest: {} hexadecimal digits at least",
+                           sha256,
+                           kLeastDigits);
   }
-  Statement find(database_, "SELECT id, sha256, extension, caption, licence, source, 0 FROM pictures WHERE substr(sha256, 1, ?) = ?");
+  Statement find(database_,
+                 "SELECT id, sha256, extension, caption, licence, source, 0 FROM pictures WHERE "
+                 "substr(sha256, 1, ?) = ?");
   find.Bind(static_cast<int64_t>(sha256.size())).Bind(sha256);
   TRIPTYCH_ASSIGN_OR_RETURN(const std::vector<IndexedPicture> found, Select(find));
   if (found.empty()) return NotFound("no picture's digest begins with {}", sha256);
-  if (found.size() > 1) return InvalidArgument("{} pictures' digests begin with {}", found.size(), sha256);
+  if (found.size() > 1)
+    return InvalidArgument("{} pictures' digests begin with {}", found.size(), sha256);
   TRIPTYCH_RETURN_IF_ERROR(Execute("BEGIN IMMEDIATE"));
   Statement words(database_, "DELETE FROM words WHERE rowid = ?");
   Statement picture(database_, "DELETE FROM pictures WHERE id = ?");
-  if (words.Bind(found[0].id).Step() != SQLITE_DONE || picture.Bind(found[0].id).Step() != SQLITE_DONE) {
+  if (words.Bind(found[0].id).Step() != SQLITE_DONE ||
+      picture.Bind(found[0].id).Step() != SQLITE_DONE) {
     const Status problem = Problem("cannot be written");
     (void)Execute("ROLLBACK");
     return problem;

@@ -19,28 +19,36 @@ struct IndexedPicture {
   std::string sha256;     // hex
   std::string extension;  // of its file: png, jpg, ...
   std::string caption, licence, source;
-  double score = 0;       // of a search: higher is better
+  double score = 0;  // of a search: higher is better
 };
 
-// A picture library on disk: a folder with pictures.sqlite (captions in any language, full-text) and the files under their digests. One process may
-// write while others read. Calls block: not on a strand. One thread at a time.
+// A picture library on disk: a folder with pictures.sqlite (captions in any language, full-text)
+// and the files under their digests. One process may write while others read. Calls block: not on a
+// strand. One thread at a time.
 class PictureIndex {
  public:
   enum class Access { kRead, kWrite };
-  // kWrite makes the folder where there is none. kFailedPrecondition names the folder and what is wrong with it.
+  // kWrite makes the folder where there is none. kFailedPrecondition names the folder and what is
+  // wrong with it.
   static StatusOr<std::unique_ptr<PictureIndex>> Open(const std::string& folder, Access access);
   ~PictureIndex();
 
-  // `picture`: caption, licence, source and extension count. A file that is there already takes on the new words. Gives its digest.
+  // `picture`: caption, licence, source and extension count. A file that is there already takes on
+  // the new words. Gives its digest.
   StatusOr<std::string> Add(std::string_view file, IndexedPicture picture);
-  // Best first, of equals the older; none of `exclude`. Words of the text need not all be in a caption.
-  StatusOr<std::vector<IndexedPicture>> Search(std::string_view text, const std::set<int64_t>& exclude, int32_t count);
+  // Best first, of equals the older; none of `exclude`. Words of the text need not all be in a
+  // caption.
+  StatusOr<std::vector<IndexedPicture>> Search(std::string_view text,
+                                               const std::set<int64_t>& exclude,
+                                               int32_t count);
   StatusOr<std::vector<IndexedPicture>> List();
-  Status Remove(std::string_view sha256);  // a digest or the beginning of one, 8 digits at least; kNotFound, kInvalidArgument (several)
+  Status Remove(std::string_view sha256);  // a digest or the beginning of one, 8 digits at least;
+                                           // kNotFound, kInvalidArgument (several)
   StatusOr<std::string> ReadFile(const IndexedPicture& picture) const;
 
  private:
-  PictureIndex(std::string folder, sqlite3* database) : folder_(std::move(folder)), database_(database) {}
+  PictureIndex(std::string folder, sqlite3* database)
+      : folder_(std::move(folder)), database_(database) {}
   Status Execute(const char* sql);
   Status Prepare(Access access);
   Status Problem(std::string_view what) const;

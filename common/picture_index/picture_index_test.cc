@@ -14,12 +14,19 @@ using testing::HasSubstr;
 
 class PictureIndexTest : public testing::Test {
  protected:
-  void SetUp() override { index_ = PictureIndex::Open(folder_.File("library"), PictureIndex::Access::kWrite).value(); }
+  void SetUp() override {
+    index_ = PictureIndex::Open(folder_.File("library"), PictureIndex::Access::kWrite).value();
+  }
 
   std::string Add(const std::string& caption) {
-    return index_->Add("file of " + caption, {.extension = "png", .caption = caption, .licence = "CC0", .source = "here"}).value();
+    return index_
+        ->Add("file of " + caption,
+              {.extension = "png", .caption = caption, .licence = "CC0", .source = "here"})
+        .value();
   }
-  std::vector<std::string> Captions(const std::string& text, int32_t count = 10, const std::set<int64_t>& exclude = {}) {
+  std::vector<std::string> Captions(const std::string& text,
+                                    int32_t count = 10,
+                                    const std::set<int64_t>& exclude = {}) {
     const std::vector<IndexedPicture> found = index_->Search(text, exclude, count).value();
     std::vector<std::string> captions;
     for (const IndexedPicture& picture : found) captions.push_back(picture.caption);
@@ -34,7 +41,8 @@ TEST_F(PictureIndexTest, FindsByWordsInAnyFormBestFirst) {
   Add("A red bicycle leans on a wall");
   Add("Two cats sleeping in a box");
   Add("A cat and a dog");
-  EXPECT_THAT(Captions("the sleeping cat"), ElementsAre("Two cats sleeping in a box", "A cat and a dog"));
+  EXPECT_THAT(Captions("the sleeping cat"),
+              ElementsAre("Two cats sleeping in a box", "A cat and a dog"));
   EXPECT_THAT(Captions("BICYCLES"), ElementsAre("A red bicycle leans on a wall"));
   EXPECT_THAT(Captions("volcano"), ElementsAre());
   EXPECT_THAT(Captions(""), ElementsAre());
@@ -63,7 +71,9 @@ TEST_F(PictureIndexTest, LeavesOutWhatIsExcludedAndCountsTheRest) {
 
 TEST_F(PictureIndexTest, APictureThatIsThereTakesOnNewWords) {
   const std::string digest = index_->Add("bytes", {.extension = "png", .caption = "a cat"}).value();
-  EXPECT_EQ(index_->Add("bytes", {.extension = "png", .caption = "a dog", .licence = "MIT"}).value(), digest);
+  EXPECT_EQ(
+      index_->Add("bytes", {.extension = "png", .caption = "a dog", .licence = "MIT"}).value(),
+      digest);
   EXPECT_THAT(Captions("cat"), ElementsAre());
   const auto found = index_->Search("dog", {}, 1).value();
   ASSERT_EQ(found.size(), 1u);
@@ -87,7 +97,8 @@ TEST_F(PictureIndexTest, RemovesByTheBeginningOfADigest) {
 
 TEST_F(PictureIndexTest, AReaderSeesWhatAWriterAdds) {
   Add("a cat");
-  const auto reader = PictureIndex::Open(folder_.File("library"), PictureIndex::Access::kRead).value();
+  const auto reader =
+      PictureIndex::Open(folder_.File("library"), PictureIndex::Access::kRead).value();
   EXPECT_EQ(reader->Search("cat", {}, 5).value().size(), 1u);
   Add("another cat");
   EXPECT_EQ(reader->Search("cat", {}, 5).value().size(), 2u);
@@ -97,7 +108,8 @@ TEST_F(PictureIndexTest, AReaderSeesWhatAWriterAdds) {
 TEST_F(PictureIndexTest, AFolderWithoutALibraryIsNamed) {
   const auto none = PictureIndex::Open(folder_.File("nothing"), PictureIndex::Access::kRead);
   EXPECT_EQ(none.status().code(), StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(Message(none.status())), HasSubstr("nothing: no picture library is there"));
+  EXPECT_THAT(std::string(Message(none.status())),
+              HasSubstr("nothing: no picture library is there"));
   std::filesystem::create_directories(folder_.File("broken/files"));
   folder_.Write("broken/pictures.sqlite", std::string(4096, 'x'));
   const auto broken = PictureIndex::Open(folder_.File("broken"), PictureIndex::Access::kRead);

@@ -16,12 +16,15 @@ namespace {
 namespace fs = std::filesystem;
 using Words = IndexedPicture;  // caption, licence, source alone
 
-constexpr std::array<std::string_view, 6> kExtensions = {"png", "jpg", "jpeg", "webp", "gif", "bmp"};
+constexpr std::array<std::string_view, 6> kExtensions = {
+    "png", "jpg", "jpeg", "webp", "gif", "bmp"};
 
 std::string ExtensionOf(const fs::path& path) {
   std::string extension = path.extension().string();
   if (!extension.empty()) extension.erase(0, 1);
-  std::ranges::transform(extension, extension.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::ranges::transform(extension, extension.begin(), [](unsigned char c) {
+    return static_cast<char>(std::tolower(c));
+  });
   return extension;
 }
 
@@ -34,7 +37,9 @@ std::string TextOf(const nlohmann::json& object, std::initializer_list<const cha
 }
 
 Words WordsOf(const nlohmann::json& object) {
-  return {.caption = TextOf(object, {"caption", "text"}), .licence = TextOf(object, {"licence", "license"}), .source = TextOf(object, {"source"})};
+  return {.caption = TextOf(object, {"caption", "text"}),
+          .licence = TextOf(object, {"licence", "license"}),
+          .source = TextOf(object, {"source"})};
 }
 
 StatusOr<nlohmann::json> ParseObject(const std::string& text, const std::string& name) {
@@ -54,9 +59,11 @@ StatusOr<std::map<std::string, Words>> ReadTable(const fs::path& folder) {
   for (std::string line; std::getline(lines, line);) {
     ++number;
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    TRIPTYCH_ASSIGN_OR_RETURN(const nlohmann::json object, ParseObject(line, fmt::format("{}:{}", path.string(), number)));
+    TRIPTYCH_ASSIGN_OR_RETURN(const nlohmann::json object,
+                              ParseObject(line, fmt::format("{}:{}", path.string(), number)));
     const std::string name = TextOf(object, {"file_name"});
-    if (name.empty()) return InvalidArgument("{}:{}: file_name: it is not given", path.string(), number);
+    if (name.empty())
+      return InvalidArgument("{}:{}: file_name: it is not given", path.string(), number);
     table[name] = WordsOf(object);
   }
   return table;
@@ -70,7 +77,8 @@ std::string Trimmed(std::string text) {
 
 StatusOr<Words> Describe(const fs::path& path, const std::map<std::string, Words>& table) {
   Words words;
-  if (const auto row = table.find(path.filename().string()); row != table.end()) words = row->second;
+  if (const auto row = table.find(path.filename().string()); row != table.end())
+    words = row->second;
   if (const fs::path beside = fs::path(path).replace_extension(".txt"); fs::exists(beside)) {
     TRIPTYCH_ASSIGN_OR_RETURN(std::string text, ReadTextFile(beside.string()));
     words.caption = Trimmed(std::move(text));
@@ -85,24 +93,32 @@ StatusOr<Words> Describe(const fs::path& path, const std::map<std::string, Words
   }
   if (words.caption.empty()) {
     words.caption = path.stem().string();
-    std::ranges::replace_if(words.caption, [](char c) { return c == '_' || c == '-'; }, ' ');
+    std::ranges::replace_if(
+        words.caption, [](char c) { return c == '_' || c == '-'; }, ' ');
   }
   for (const std::string* text : {&words.caption, &words.licence, &words.source}) {
-    if (!IsValidUtf8(*text)) return InvalidArgument("{}: its caption, licence or source is not valid UTF-8", path.string());
+    if (!IsValidUtf8(*text))
+      return InvalidArgument("{}: its caption, licence or source is not valid UTF-8",
+                             path.string());
   }
   return words;
 }
 
 }  // namespace
 
-StatusOr<std::vector<DescribedPicture>> FindPictures(const std::vector<std::string>& paths, const std::string& licence, const std::string& source) {
-  const auto is_picture = [](const fs::path& path) { return std::ranges::find(kExtensions, ExtensionOf(path)) != kExtensions.end(); };
+StatusOr<std::vector<DescribedPicture>> FindPictures(const std::vector<std::string>& paths,
+                                                     const std::string& licence,
+                                                     const std::string& source) {
+  const auto is_picture = [](const fs::path& path) {
+    return std::ranges::find(kExtensions, ExtensionOf(path)) != kExtensions.end();
+  };
   std::vector<fs::path> files;
   for (const std::string& path : paths) {
     std::error_code error;
     if (fs::is_directory(path, error)) {
       std::vector<fs::path> inside;
-      for (fs::recursive_directory_iterator at(path, error), end; !error && at != end; at.increment(error)) {
+      for (fs::recursive_directory_iterator at(path, error), end; !error && at != end;
+           at.increment(error)) {
         if (at->is_regular_file() && is_picture(at->path())) inside.push_back(at->path());
       }
       if (error) return InvalidArgument("{}: {}", path, error.message());
@@ -111,7 +127,8 @@ StatusOr<std::vector<DescribedPicture>> FindPictures(const std::vector<std::stri
     } else if (!fs::exists(path, error)) {
       return InvalidArgument("{}: there is no such file or folder", path);
     } else if (!is_picture(path)) {
-      return InvalidArgument("{}: a picture's name ends with one of {}", path, fmt::join(kExtensions, ", "));
+      return InvalidArgument(
+          "{}: a picture's name ends with one of {}", path, fmt::join(kExtensions, ", "));
     } else {
       files.emplace_back(path);
     }

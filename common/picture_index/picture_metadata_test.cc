@@ -17,9 +17,11 @@ TEST(PictureMetadataTest, WordsComeFromBesideThePictureFromATableOrFromItsName) 
   folder.Write("p/a.png", "1");
   folder.Write("p/a.txt", "a cat\n");
   folder.Write("p/b.JPG", "2");
-  folder.Write("p/b.json", R"({"caption": "a dog", "license": "CC BY 4.0", "source": "somewhere"})");
+  folder.Write("p/b.json",
+               R"({"caption": "a dog", "license": "CC BY 4.0", "source": "somewhere"})");
   folder.Write("p/c.webp", "3");
-  folder.Write("p/metadata.jsonl", "{\"file_name\": \"c.webp\", \"text\": \"a cow\", \"licence\": \"MIT\"}\n\n");
+  folder.Write("p/metadata.jsonl",
+               "{\"file_name\": \"c.webp\", \"text\": \"a cow\", \"licence\": \"MIT\"}\n\n");
   folder.Write("p/q/black_cat-3.gif", "4");
   folder.Write("p/readme.md", "no picture");
   const auto pictures = FindPictures({folder.File("p")}, "CC0", "me").value();
@@ -38,9 +40,12 @@ TEST(PictureMetadataTest, WordsComeFromBesideThePictureFromATableOrFromItsName) 
 
 TEST(PictureMetadataTest, WhatIsWrongIsNamed) {
   const fakes::TemporaryFolder folder;
-  const auto problem = [](const std::vector<std::string>& paths) { return std::string(Message(FindPictures(paths, "", "").status())); };
+  const auto problem = [](const std::vector<std::string>& paths) {
+    return std::string(Message(FindPictures(paths, "", "").status()));
+  };
   EXPECT_THAT(problem({folder.File("none")}), HasSubstr("no such file or folder"));
-  EXPECT_THAT(problem({folder.Write("text.txt", "x")}), HasSubstr("text.txt: a picture's name ends with one of png"));
+  EXPECT_THAT(problem({folder.Write("text.txt", "x")}),
+              HasSubstr("text.txt: a picture's name ends with one of png"));
   folder.Write("a.png", "1");
   folder.Write("a.json", "{");
   EXPECT_THAT(problem({folder.File("a.png")}), HasSubstr("a.json"));

@@ -23,8 +23,8 @@ struct AcceptedArticle {
   std::string tenant;
   std::string instruction, language;
   uint64_t seed = 0;
-  std::optional<v1::Sampling> sampling;   // of the text; nothing: the prompt set's
-  int32_t max_new_tokens = 0;             // likewise
+  std::optional<v1::Sampling> sampling;  // of the text; nothing: the prompt set's
+  int32_t max_new_tokens = 0;            // likewise
   std::optional<int32_t> max_images;
   int32_t num_candidates = 0;
   std::vector<StagePicture> own_pictures;  // the user's

@@ -7,7 +7,9 @@
 namespace triptych::router {
 namespace {
 
-void Add(const google::protobuf::Duration& more, google::protobuf::Duration* sum) { *sum = ToProto(FromProto(*sum) + FromProto(more)); }
+void Add(const google::protobuf::Duration& more, google::protobuf::Duration* sum) {
+  *sum = ToProto(FromProto(*sum) + FromProto(more));
+}
 
 }  // namespace
 

@@ -5,8 +5,9 @@
 
 namespace triptych::router {
 
-// Where an article's time goes: the timings of the calls that it waited for, one after another, and its searches. The stages sum to the total: what
-// nothing accounts for is relay. Used on the article's strand.
+// Where an article's time goes: the timings of the calls that it waited for, one after another, and
+// its searches. The stages sum to the total: what nothing accounts for is relay. Used on the
+// article's strand.
 class ArticleClock {
  public:
   explicit ArticleClock(TimePoint arrived) : arrived_(arrived) {}

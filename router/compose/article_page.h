@@ -13,15 +13,16 @@ namespace triptych::router {
 // A picture in its place.
 struct PagePicture {
   int32_t after_paragraph = 0;
-  std::string caption;                      // may be empty
-  std::string url;                          // for Markdown
-  std::string media_type;                   // for the page, as the file
+  std::string caption;     // may be empty
+  std::string url;         // for Markdown
+  std::string media_type;  // for the page, as the file
   std::shared_ptr<const std::string> file;
-  std::string licence, source;              // may be empty
+  std::string licence, source;  // may be empty
 };
 
-// A finished article. Its paragraphs may hold Markdown's headings ("# ") and strong words ("**"); everything else in them is only text, whatever a
-// model wrote: no markup gets through to a reader's browser.
+// A finished article. Its paragraphs may hold Markdown's headings ("# ") and strong words ("**");
+// everything else in them is only text, whatever a model wrote: no markup gets through to a
+// reader's browser.
 struct ArticlePageContent {
   Title title;
   std::vector<std::string> paragraphs;

@@ -19,7 +19,8 @@ PagePicture Picture(int32_t place, std::string caption) {
 
 std::string Joined(const ArticlePageContent& article) {
   std::string html;
-  for (const HtmlPart& part : RenderHtml(article)) html += part.file ? Base64(*part.file) : part.text;
+  for (const HtmlPart& part : RenderHtml(article))
+    html += part.file ? Base64(*part.file) : part.text;
   return html;
 }
 
@@ -29,26 +30,36 @@ TEST(ArticlePageTest, PicturesStandBehindTheirParagraphs) {
   article.pictures[0].licence = "CC BY 4.0";
   article.pictures[0].source = "https://example.org/cat";
   EXPECT_EQ(RenderMarkdown(article),
-            "# Cats\n\nOne\n\n![a cat](/v1/pictures/12)\n\nTwo\n\nThree\n\n![](/v1/pictures/12)\n\n---\n\n"
+            "# Cats\n\nOne\n\n![a "
+            "cat](/v1/pictures/12)\n\nTwo\n\nThree\n\n![](/v1/pictures/12)\n\n---\n\n"
             "- a cat: https://example.org/cat, CC BY 4.0\n");
   const std::string html = Joined(article);
-  EXPECT_THAT(html, HasSubstr("<h1>Cats</h1>\n<p>One</p>\n<figure><img alt=\"a cat\" src=\"data:image/png;base64,ZmlsZQ==\">"
-                              "<figcaption>a cat</figcaption></figure>\n<p>Two</p>\n<p>Three</p>\n<figure>"));
+  EXPECT_THAT(
+      html,
+      HasSubstr("<h1>Cats</h1>\n<p>One</p>\n<figure><img alt=\"a cat\" "
+                "src=\"data:image/png;base64,ZmlsZQ==\">"
+                "<figcaption>a cat</figcaption></figure>\n<p>Two</p>\n<p>Three</p>\n<figure>"));
   EXPECT_THAT(html, HasSubstr("<li>a cat: https://example.org/cat, CC BY 4.0</li>"));
   EXPECT_TRUE(html.starts_with("<!DOCTYPE html>\n<html>\n"));
   EXPECT_TRUE(html.ends_with("</html>\n"));
 }
 
 TEST(ArticlePageTest, ATitleThatIsTheFirstParagraphStandsOnce) {
-  const ArticlePageContent article{.title = {"Cats", true}, .paragraphs = {"# Cats", "They **purr**.", "## More", "** open"}, .language = "en"};
+  const ArticlePageContent article{.title = {"Cats", true},
+                                   .paragraphs = {"# Cats", "They **purr**.", "## More", "** open"},
+                                   .language = "en"};
   EXPECT_EQ(RenderMarkdown(article), "# Cats\n\nThey **purr**.\n\n## More\n\n** open\n");
   const std::string html = Joined(article);
   EXPECT_THAT(html, HasSubstr("<html lang=\"en\">"));
-  EXPECT_THAT(html, HasSubstr("<h1>Cats</h1>\n<p>They <strong>purr</strong>.</p>\n<h2>More</h2>\n<p>** open</p>"));
+  EXPECT_THAT(
+      html,
+      HasSubstr(
+          "<h1>Cats</h1>\n<p>They <strong>purr</strong>.</p>\n<h2>More</h2>\n<p>** open</p>"));
 }
 
 TEST(ArticlePageTest, NoMarkupOfAModelGetsThrough) {
-  ArticlePageContent article{.title = {"<script>alert(1)</script>", false}, .paragraphs = {"<img src=x onerror=alert(1)> & \"so\" on"}};
+  ArticlePageContent article{.title = {"<script>alert(1)</script>", false},
+                             .paragraphs = {"<img src=x onerror=alert(1)> & \"so\" on"}};
   article.pictures = {Picture(0, "x\"><script>alert(2)</script>](javascript:alert(3))\n# y")};
   for (const std::string& text : {Joined(article), RenderMarkdown(article)}) {
     EXPECT_THAT(text, Not(HasSubstr("<script")));

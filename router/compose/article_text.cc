@@ -20,7 +20,8 @@ std::string_view TrimFront(std::string_view text) {
       text.remove_prefix(1);
       continue;
     }
-    const auto wide = std::ranges::find_if(kWideSpaces, [&](std::string_view s) { return text.starts_with(s); });
+    const auto wide =
+        std::ranges::find_if(kWideSpaces, [&](std::string_view s) { return text.starts_with(s); });
     if (wide == std::end(kWideSpaces)) break;
     text.remove_prefix(wide->size());
   }
@@ -33,7 +34,8 @@ std::string_view TrimBack(std::string_view text) {
       text.remove_suffix(1);
       continue;
     }
-    const auto wide = std::ranges::find_if(kWideSpaces, [&](std::string_view s) { return text.ends_with(s); });
+    const auto wide =
+        std::ranges::find_if(kWideSpaces, [&](std::string_view s) { return text.ends_with(s); });
     if (wide == std::end(kWideSpaces)) break;
     text.remove_suffix(wide->size());
   }
@@ -53,7 +55,8 @@ std::string_view HeadingIn(std::string_view paragraph) {
     return TrimSpace(text);
   }
   const size_t level = paragraph.find_first_not_of('#');
-  if (level == 0 || level > 6 || level == std::string_view::npos || paragraph[level] != ' ') return {};
+  if (level == 0 || level > 6 || level == std::string_view::npos || paragraph[level] != ' ')
+    return {};
   return TrimSpace(paragraph.substr(level));
 }
 
@@ -80,31 +83,40 @@ Title TitleOf(std::span<const std::string> paragraphs, std::string_view instruct
     if (!heading.empty()) return {FirstCharacters(heading, kMaxTitleCharacters), true};
   }
   instruction = TrimSpace(instruction);
-  return {FirstCharacters(TrimSpace(instruction.substr(0, instruction.find('\n'))), kMaxTitleCharacters), false};
+  return {FirstCharacters(TrimSpace(instruction.substr(0, instruction.find('\n'))),
+                          kMaxTitleCharacters),
+          false};
 }
 
 std::string WithLanguage(std::string_view instruction, std::string_view language) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 12> kNames = {{{"ar", "Arabic"},
-                                                                                            {"de", "German"},
-                                                                                            {"en", "English"},
-                                                                                            {"es", "Spanish"},
-                                                                                            {"fr", "French"},
-                                                                                            {"hi", "Hindi"},
-                                                                                            {"it", "Italian"},
-                                                                                            {"ja", "Japanese"},
-                                                                                            {"ko", "Korean"},
-                                                                                            {"pt", "Portuguese"},
-                                                                                            {"ru", "Russian"},
-                                                                                            {"zh", "Chinese"}}};
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 12> kNames = {
+      {{"ar", "Arabic"},
+       {"de", "German"},
+       {"en", "English"},
+       {"es", "Spanish"},
+       {"fr", "French"},
+       {"hi", "Hindi"},
+       {"it", "Italian"},
+       {"ja", "Japanese"},
+       {"ko", "Korean"},
+       {"pt", "Portuguese"},
+       {"ru", "Russian"},
+       {"zh", "Chinese"}}};
   if (language.empty()) return std::string(instruction);
   const std::string_view primary = language.substr(0, language.find('-'));
-  const auto name = std::ranges::find(kNames, primary, &std::pair<std::string_view, std::string_view>::first);
-  return fmt::format("{}\nWrite in {}.", instruction, name != kNames.end() ? std::string(name->second) : fmt::format("the language '{}'", language));
+  const auto name =
+      std::ranges::find(kNames, primary, &std::pair<std::string_view, std::string_view>::first);
+  return fmt::format("{}\nWrite in {}.",
+                     instruction,
+                     name != kNames.end() ? std::string(name->second)
+                                          : fmt::format("the language '{}'", language));
 }
 
 bool IsLanguageTag(std::string_view language) {
   constexpr size_t kLongest = 35;  // RFC 5646, section 4.4.1
-  const auto allowed = [](unsigned char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-'; };
+  const auto allowed = [](unsigned char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
+  };
   return !language.empty() && language.size() <= kLongest && std::ranges::all_of(language, allowed);
 }
 

@@ -12,11 +12,12 @@ namespace triptych::router {
 
 inline constexpr size_t kMaxParagraphs = 60;  // as in the published demonstrations
 
-// The lines that are not blank, without the white space before them (and behind the last), at most kMaxParagraphs.
+// The lines that are not blank, without the white space before them (and behind the last), at most
+// kMaxParagraphs.
 std::vector<std::string> SplitParagraphs(std::string_view text);
 
-// What the article is called: its first paragraph where that is a heading ("# ...", "Title: ...", "标题：..."), else the instruction's
-// first line, cut to 120 characters.
+// What the article is called: its first paragraph where that is a heading ("# ...", "Title: ...",
+// "标题：..."), else the instruction's first line, cut to 120 characters.
 struct Title {
   std::string text;
   bool is_first_paragraph = false;

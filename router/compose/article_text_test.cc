@@ -9,7 +9,8 @@ namespace {
 using testing::ElementsAre;
 
 TEST(SplitParagraphsTest, TakesTheLinesThatAreNotBlank) {
-  EXPECT_THAT(SplitParagraphs("\n\n One\n\n \t\nTwo \r\n\u3000\u3000三\n\u3000\n"), ElementsAre("One", "Two ", "三"));
+  EXPECT_THAT(SplitParagraphs("\n\n One\n\n \t\nTwo \r\n\u3000\u3000三\n\u3000\n"),
+              ElementsAre("One", "Two ", "三"));
   EXPECT_THAT(SplitParagraphs(" \n\u3000\n"), ElementsAre());
   EXPECT_THAT(SplitParagraphs(""), ElementsAre());
 }
@@ -20,10 +21,14 @@ TEST(SplitParagraphsTest, IsBounded) {
   EXPECT_EQ(SplitParagraphs(text).size(), kMaxParagraphs);
 }
 
-TEST(SplitParagraphsTest, SurvivesBytesThatAreNoText) { EXPECT_EQ(SplitParagraphs("\xff\xe3\x80\n\xe3").size(), 2u); }
+TEST(SplitParagraphsTest, SurvivesBytesThatAreNoText) {
+  EXPECT_EQ(SplitParagraphs("\xff\xe3\x80\n\xe3").size(), 2u);
+}
 
 TEST(TitleTest, IsTheHeadingOrTheInstruction) {
-  const auto title = [](std::vector<std::string> paragraphs) { return TitleOf(paragraphs, "Write about cats.\nIn verse.").text; };
+  const auto title = [](std::vector<std::string> paragraphs) {
+    return TitleOf(paragraphs, "Write about cats.\nIn verse.").text;
+  };
   EXPECT_EQ(title({"# Cats", "x"}), "Cats");
   EXPECT_EQ(title({"**Title: Cats**"}), "Cats");
   EXPECT_EQ(title({"标题：猫"}), "猫");
@@ -40,7 +45,8 @@ TEST(LanguageTest, IsAWishBehindTheInstruction) {
   EXPECT_EQ(WithLanguage("Cats", "de-AT"), "Cats\nWrite in German.");
   EXPECT_EQ(WithLanguage("Cats", "nds"), "Cats\nWrite in the language 'nds'.");
   EXPECT_TRUE(IsLanguageTag("zh-Hans"));
-  for (const char* wrong : {"", "en us", "en\"", "de\n"}) EXPECT_FALSE(IsLanguageTag(wrong)) << wrong;
+  for (const char* wrong : {"", "en us", "en\"", "de\n"})
+    EXPECT_FALSE(IsLanguageTag(wrong)) << wrong;
   EXPECT_FALSE(IsLanguageTag(std::string(36, 'a')));
 }
 

@@ -11,14 +11,16 @@ namespace triptych::router {
 namespace {
 
 constexpr size_t kParallelCaptions = 8;
-constexpr size_t kMostPlaces = 30;           // where the client names no limit
-constexpr size_t kMaxDescription = 200;      // characters of what a library says of a picture
-constexpr size_t kPieceBytes = 24 << 10;     // of files on their way to the client; Base64 takes threes
+constexpr size_t kMostPlaces = 30;       // where the client names no limit
+constexpr size_t kMaxDescription = 200;  // characters of what a library says of a picture
+constexpr size_t kPieceBytes =
+    24 << 10;  // of files on their way to the client; Base64 takes threes
 
 // So many of the paragraphs as evenly as can be.
 std::vector<int32_t> SpreadPlaces(size_t num_paragraphs, size_t count) {
   std::vector<int32_t> places;
-  for (size_t i = 0; i < count; ++i) places.push_back(static_cast<int32_t>(((i + 1) * num_paragraphs - 1) / count));
+  for (size_t i = 0; i < count; ++i)
+    places.push_back(static_cast<int32_t>(((i + 1) * num_paragraphs - 1) / count));
   return places;
 }
 
@@ -35,13 +37,20 @@ struct ComposeSession::CaptionRound {
   asio::steady_timer over;
 };
 
-ComposeSession::ComposeSession(const ComposeContext* context, std::shared_ptr<Stream> stream, AcceptedArticle request, TimePoint arrived)
+ComposeSession::ComposeSession(const ComposeContext* context,
+                               std::shared_ptr<Stream> stream,
+                               AcceptedArticle request,
+                               TimePoint arrived)
     : context_(*context),
       stream_(std::move(stream)),
       request_(std::move(request)),
       prompts_(MakePromptSet(*request_.card)),
-      caller_(std::make_shared<ModelCaller>(request_.card, ModelCaller::Identity{request_.id, request_.model, request_.seed}, stream_->info(),
-                                            stream_->strand(), context_.generate)),
+      caller_(std::make_shared<ModelCaller>(
+          request_.card,
+          ModelCaller::Identity{request_.id, request_.model, request_.seed},
+          stream_->info(),
+          stream_->strand(),
+          context_.generate)),
       outgoing_(stream_, context_.max_unsent_bytes, kSlowReaderGrace),
       clock_(arrived) {
   article_.language = request_.language;
@@ -60,13 +69,20 @@ Task<Status> ComposeSession::Run(std::shared_ptr<ComposeSession> self) {
   const TimePoint now = std::chrono::steady_clock::now();
   const bool late = now >= self->stream_->info().deadline;
   if (self->cancelled_ || (late && !status.ok())) {
-    status = late ? DeadlineExceeded("the call's deadline has passed") : Cancelled("the client is gone or has cancelled");
+    status = late ? DeadlineExceeded("the call's deadline has passed")
+                  : Cancelled("the client is gone or has cancelled");
   }
   if (status.ok()) co_await self->outgoing_.Flush();
   self->context_.metrics->ArticleEnded(status, now - self->clock_.arrived());
-  spdlog::info("article {}: {} in {} ms, {} paragraphs, {} illustrations{}{}", LogId(self->request_.id), absl::StatusCodeToString(status.code()),
-               std::chrono::duration_cast<std::chrono::milliseconds>(now - self->clock_.arrived()).count(), self->article_.paragraphs.size(),
-               self->illustrations_.size(), status.ok() ? "" : ": ", Message(status));
+  spdlog::info(
+      "article {}: {} in {} ms, {} paragraphs, {} illustrations{}{}",
+      LogId(self->request_.id),
+      absl::StatusCodeToString(status.code()),
+      std::chrono::duration_cast<std::chrono::milliseconds>(now - self->clock_.arrived()).count(),
+      self->article_.paragraphs.size(),
+      self->illustrations_.size(),
+      status.ok() ? "" : ": ",
+      Message(status));
   co_return status;
 }
 
@@ -74,7 +90,8 @@ Task<Status> ComposeSession::Compose(std::shared_ptr<ComposeSession> self) {
   Task<Status> write = WriteArticle(self);
   Status status = co_await std::move(write);
   if (!status.ok()) co_return status;
-  const bool has_pictures = self->request_.library != nullptr || !self->request_.own_pictures.empty();
+  const bool has_pictures =
+      self->request_.library != nullptr || !self->request_.own_pictures.empty();
   if (has_pictures && !self->article_.paragraphs.empty() && self->request_.max_images != 0) {
     Task<StatusOr<std::vector<int32_t>>> find = FindPlaces(self);
     StatusOr<std::vector<int32_t>> places = co_await std::move(find);
@@ -94,10 +111,12 @@ Task<Status> ComposeSession::Compose(std::shared_ptr<ComposeSession> self) {
 }
 
 Task<Status> ComposeSession::WriteArticle(std::shared_ptr<ComposeSession> self) {
-  ModelCaller::Call call{.name = "article", .settings = self->prompts_->SettingsOf(Stage::kArticle)};
+  ModelCaller::Call call{.name = "article",
+                         .settings = self->prompts_->SettingsOf(Stage::kArticle)};
   const std::string instruction = WithLanguage(self->request_.instruction, self->request_.language);
   if (self->request_.sampling) call.settings.sampling = *self->request_.sampling;
-  if (self->request_.max_new_tokens > 0) call.settings.max_new_tokens = self->request_.max_new_tokens;
+  if (self->request_.max_new_tokens > 0)
+    call.settings.max_new_tokens = self->request_.max_new_tokens;
   if (self->request_.card->accepts_images()) call.pictures = self->request_.own_pictures;
   call.prompt = self->prompts_->ForArticle(instruction, static_cast<int32_t>(call.pictures.size()));
   if (!call.pictures.empty() && !self->caller_->Fits(call.prompt, call.pictures, call.settings)) {
@@ -139,16 +158,20 @@ Status ComposeSession::SendStarted(const v1::Started& started) {
 }
 
 // The end of an article that is too long for the model's context is not asked about.
-Task<StatusOr<std::vector<int32_t>>> ComposeSession::FindPlaces(std::shared_ptr<ComposeSession> self) {
+Task<StatusOr<std::vector<int32_t>>> ComposeSession::FindPlaces(
+    std::shared_ptr<ComposeSession> self) {
   ModelCaller::Call call{.name = "places", .settings = self->prompts_->SettingsOf(Stage::kPlaces)};
   if (self->request_.card->accepts_images()) call.pictures = self->request_.own_pictures;
   const std::span<const std::string> all = self->article_.paragraphs;
   const auto count_of = [&](size_t shown) {
-    return self->request_.max_images ? static_cast<int32_t>(std::min<size_t>(*self->request_.max_images, shown)) : 0;
+    return self->request_.max_images
+               ? static_cast<int32_t>(std::min<size_t>(*self->request_.max_images, shown))
+               : 0;
   };
   size_t shown = all.size();
   for (; shown > 0; --shown) {
-    call.prompt = self->prompts_->ForPlaces(all.first(shown), count_of(shown), static_cast<int32_t>(call.pictures.size()));
+    call.prompt = self->prompts_->ForPlaces(
+        all.first(shown), count_of(shown), static_cast<int32_t>(call.pictures.size()));
     if (self->caller_->Fits(call.prompt, call.pictures, call.settings)) break;
     if (call.pictures.empty()) continue;
     call.pictures.clear();
@@ -162,12 +185,15 @@ Task<StatusOr<std::vector<int32_t>>> ComposeSession::FindPlaces(std::shared_ptr<
   co_return self->prompts_->ParsePlaces(answer->text, static_cast<int32_t>(shown));
 }
 
-// Where the model named none, a few are spread over the article. The first in the text are for the user's own pictures.
+// Where the model named none, a few are spread over the article. The first in the text are for the
+// user's own pictures.
 std::vector<Place> ComposeSession::PlacesFor(std::vector<int32_t> paragraphs) const {
   const size_t num_paragraphs = article_.paragraphs.size(), num_own = request_.own_pictures.size();
-  const size_t most = std::min<size_t>(num_paragraphs, request_.max_images ? *request_.max_images : kMostPlaces);
+  const size_t most =
+      std::min<size_t>(num_paragraphs, request_.max_images ? *request_.max_images : kMostPlaces);
   if (paragraphs.empty()) {
-    const size_t usual = request_.max_images ? most : std::max<size_t>({1, num_own, num_paragraphs / 3});
+    const size_t usual =
+        request_.max_images ? most : std::max<size_t>({1, num_own, num_paragraphs / 3});
     paragraphs = SpreadPlaces(num_paragraphs, std::min(usual, most));
   }
   paragraphs.resize(std::min(paragraphs.size(), request_.library ? most : std::min(most, num_own)));
@@ -177,7 +203,8 @@ std::vector<Place> ComposeSession::PlacesFor(std::vector<int32_t> paragraphs) co
   std::vector<Place> places;
   for (const int32_t paragraph : sorted) places.push_back({.paragraph = paragraph, .own = true});
   for (const int32_t paragraph : paragraphs) {
-    if (std::ranges::find(sorted, paragraph) == sorted.end()) places.push_back({.paragraph = paragraph});
+    if (std::ranges::find(sorted, paragraph) == sorted.end())
+      places.push_back({.paragraph = paragraph});
   }
   return places;
 }
@@ -204,7 +231,8 @@ Task<Status> ComposeSession::WriteCaptions(std::shared_ptr<ComposeSession> self)
     co_return OkStatus();
   }
   round->running = std::min(kParallelCaptions, round->places.size());
-  for (size_t i = round->running; i > 0; --i) IoRuntime::Spawn(self->stream_->strand(), WriteNextCaptions(self, round));
+  for (size_t i = round->running; i > 0; --i)
+    IoRuntime::Spawn(self->stream_->strand(), WriteNextCaptions(self, round));
   while (round->running > 0) {
     boost::system::error_code ignored;
     round->over.expires_at(TimePoint::max());
@@ -214,7 +242,8 @@ Task<Status> ComposeSession::WriteCaptions(std::shared_ptr<ComposeSession> self)
   co_return round->failure;
 }
 
-Task<void> ComposeSession::WriteNextCaptions(std::shared_ptr<ComposeSession> self, std::shared_ptr<CaptionRound> round) {
+Task<void> ComposeSession::WriteNextCaptions(std::shared_ptr<ComposeSession> self,
+                                             std::shared_ptr<CaptionRound> round) {
   while (round->next < round->places.size() && round->failure.ok()) {
     Task<StatusOr<v1::Timings>> write = WriteCaption(self, round->places[round->next++], {});
     const StatusOr<v1::Timings> timings = co_await std::move(write);
@@ -231,19 +260,25 @@ Task<void> ComposeSession::WriteNextCaptions(std::shared_ptr<ComposeSession> sel
   round->over.cancel();
 }
 
-Task<StatusOr<v1::Timings>> ComposeSession::WriteCaption(std::shared_ptr<ComposeSession> self, size_t index, std::vector<PastCaption> past) {
+Task<StatusOr<v1::Timings>> ComposeSession::WriteCaption(std::shared_ptr<ComposeSession> self,
+                                                         size_t index,
+                                                         std::vector<PastCaption> past) {
   constexpr size_t kStandIn = 60;  // characters of the paragraph, where the model finds no words
   Place& place = self->places_[index];
-  ModelCaller::Call call{.name = fmt::format("caption-{}", place.paragraph), .settings = self->prompts_->SettingsOf(Stage::kCaption)};
-  for (int32_t dropped = 0; dropped <= static_cast<int32_t>(self->article_.paragraphs.size()); ++dropped) {
-    call.prompt = self->prompts_->ForCaption(self->article_.paragraphs, place.paragraph, past, dropped);
+  ModelCaller::Call call{.name = fmt::format("caption-{}", place.paragraph),
+                         .settings = self->prompts_->SettingsOf(Stage::kCaption)};
+  for (int32_t dropped = 0; dropped <= static_cast<int32_t>(self->article_.paragraphs.size());
+       ++dropped) {
+    call.prompt =
+        self->prompts_->ForCaption(self->article_.paragraphs, place.paragraph, past, dropped);
     if (self->caller_->Fits(call.prompt, {}, call.settings)) break;
   }
   Task<StatusOr<ModelCaller::Answer>> run = ModelCaller::Run(self->caller_, std::move(call));
   const StatusOr<ModelCaller::Answer> answer = co_await std::move(run);
   if (!answer.ok()) co_return answer.status();
   place.caption = self->prompts_->ParseCaption(answer->text);
-  if (place.caption.empty()) place.caption = FirstCharacters(self->article_.paragraphs[place.paragraph], kStandIn);
+  if (place.caption.empty())
+    place.caption = FirstCharacters(self->article_.paragraphs[place.paragraph], kStandIn);
   TRIPTYCH_CO_RETURN_IF_ERROR(self->SendPlacement(place));
   co_return answer->timings;
 }
@@ -259,8 +294,12 @@ Status ComposeSession::SendPlacement(const Place& place) {
 Task<Status> ComposeSession::Illustrate(std::shared_ptr<ComposeSession> self) {
   std::vector<Place> in_order = self->places_;
   std::ranges::sort(in_order, {}, &Place::paragraph);
-  const auto chooser = std::make_shared<PictureChooser>(&self->context_, &self->request_, self->prompts_.get(), self->caller_,
-                                                        &self->article_.paragraphs, &self->clock_);
+  const auto chooser = std::make_shared<PictureChooser>(&self->context_,
+                                                        &self->request_,
+                                                        self->prompts_.get(),
+                                                        self->caller_,
+                                                        &self->article_.paragraphs,
+                                                        &self->clock_);
   for (const Place& place : in_order) {
     Task<StatusOr<std::optional<ChosenPicture>>> choose = PictureChooser::ChooseFor(chooser, place);
     const StatusOr<std::optional<ChosenPicture>> chosen = co_await std::move(choose);
@@ -347,7 +386,8 @@ Task<Status> ComposeSession::SendPicture(std::shared_ptr<ComposeSession> self, s
 }
 
 // As fast as the client reads.
-Task<Status> ComposeSession::SendSlowly(std::shared_ptr<ComposeSession> self, v1::ComposeEvent event) {
+Task<Status> ComposeSession::SendSlowly(std::shared_ptr<ComposeSession> self,
+                                        v1::ComposeEvent event) {
   Task<bool> wait = self->outgoing_.WaitBelow(static_cast<int64_t>(kPieceBytes));
   const bool read = co_await std::move(wait);
   if (!read) co_return Cancelled("the client is gone or has cancelled");
@@ -359,7 +399,8 @@ Status ComposeSession::Finish() {
   v1::ComposedArticle* finished = event.mutable_finished();
   finished->set_title(article_.title.text);
   finished->set_markdown(RenderMarkdown(article_));
-  for (const v1::Illustration& illustration : illustrations_) *finished->add_illustrations() = illustration;
+  for (const v1::Illustration& illustration : illustrations_)
+    *finished->add_illustrations() = illustration;
   *finished->mutable_timings() = clock_.At(std::chrono::steady_clock::now());
   return outgoing_.Push(std::move(event));
 }

@@ -15,13 +15,17 @@
 
 namespace triptych::router {
 
-// One accepted Compose call: writes the article, finds the places for pictures, says what should be seen there, looks for candidates and chooses
-// among them. Whatever the model answers, the article comes to its end; it fails only as a Generate call fails. Lives on the call's strand.
+// One accepted Compose call: writes the article, finds the places for pictures, says what should be
+// seen there, looks for candidates and chooses among them. Whatever the model answers, the article
+// comes to its end; it fails only as a Generate call fails. Lives on the call's strand.
 class ComposeSession final : public std::enable_shared_from_this<ComposeSession> {
  public:
   using Stream = ServerStream<v1::ComposeRequest, v1::ComposeEvent>;
 
-  ComposeSession(const ComposeContext* context, std::shared_ptr<Stream> stream, AcceptedArticle request, TimePoint arrived);
+  ComposeSession(const ComposeContext* context,
+                 std::shared_ptr<Stream> stream,
+                 AcceptedArticle request,
+                 TimePoint arrived);
 
   static Task<Status> Run(std::shared_ptr<ComposeSession> self);
 
@@ -32,8 +36,11 @@ class ComposeSession final : public std::enable_shared_from_this<ComposeSession>
   static Task<Status> WriteArticle(std::shared_ptr<ComposeSession> self);
   static Task<StatusOr<std::vector<int32_t>>> FindPlaces(std::shared_ptr<ComposeSession> self);
   static Task<Status> WriteCaptions(std::shared_ptr<ComposeSession> self);
-  static Task<void> WriteNextCaptions(std::shared_ptr<ComposeSession> self, std::shared_ptr<CaptionRound> round);
-  static Task<StatusOr<v1::Timings>> WriteCaption(std::shared_ptr<ComposeSession> self, size_t index, std::vector<PastCaption> past);
+  static Task<void> WriteNextCaptions(std::shared_ptr<ComposeSession> self,
+                                      std::shared_ptr<CaptionRound> round);
+  static Task<StatusOr<v1::Timings>> WriteCaption(std::shared_ptr<ComposeSession> self,
+                                                  size_t index,
+                                                  std::vector<PastCaption> past);
   static Task<Status> Illustrate(std::shared_ptr<ComposeSession> self);
   static Task<Status> SendFiles(std::shared_ptr<ComposeSession> self);
   static Task<Status> SendPage(std::shared_ptr<ComposeSession> self);
@@ -53,9 +60,9 @@ class ComposeSession final : public std::enable_shared_from_this<ComposeSession>
   const std::unique_ptr<PromptSet> prompts_;
   const std::shared_ptr<ModelCaller> caller_;
   OutgoingQueue<v1::ComposeRequest, v1::ComposeEvent> outgoing_;
-  Status unsent_ = OkStatus();               // why events of the text could not be sent
+  Status unsent_ = OkStatus();  // why events of the text could not be sent
   ArticlePageContent article_;
-  std::vector<Place> places_;                // in the order in which the model named them, the user's own first
+  std::vector<Place> places_;  // in the order in which the model named them, the user's own first
   std::vector<v1::Illustration> illustrations_;
   ArticleClock clock_;
   bool cancelled_ = false;

@@ -55,23 +55,27 @@ struct Fetch {
 
 Status Failed(const HttpUrl& url, std::string_view what, const beast::error_code& error) {
   if (error == beast::error::timeout) return DeadlineExceeded("{}: {}: too slow", url.host, what);
-  if (error == http::error::body_limit) return ResourceExhausted("{}: the answer is longer than allowed", url.host);
+  if (error == http::error::body_limit)
+    return ResourceExhausted("{}: the answer is longer than allowed", url.host);
   return Unavailable("{}: {}: {}", url.host, what, error.message());
 }
 
 template <typename Stream>
 Task<Status> Exchange(std::shared_ptr<Fetch> fetch, Stream* stream) {
   beast::error_code error;
-  co_await http::async_write(*stream, fetch->request, asio::redirect_error(asio::use_awaitable, error));
+  co_await http::async_write(
+      *stream, fetch->request, asio::redirect_error(asio::use_awaitable, error));
   if (error) co_return Failed(fetch->url, "cannot be asked", error);
-  co_await http::async_read(*stream, fetch->buffer, fetch->parser, asio::redirect_error(asio::use_awaitable, error));
+  co_await http::async_read(
+      *stream, fetch->buffer, fetch->parser, asio::redirect_error(asio::use_awaitable, error));
   if (error) co_return Failed(fetch->url, "does not answer", error);
   co_return OkStatus();
 }
 
 Task<Status> Connect(std::shared_ptr<Fetch> fetch) {
   beast::error_code error;
-  const auto found = co_await fetch->resolver.async_resolve(fetch->url.host, fetch->url.port, asio::redirect_error(asio::use_awaitable, error));
+  const auto found = co_await fetch->resolver.async_resolve(
+      fetch->url.host, fetch->url.port, asio::redirect_error(asio::use_awaitable, error));
   if (error) co_return Failed(fetch->url, "cannot be resolved", error);
   co_await fetch->tcp().async_connect(found, asio::redirect_error(asio::use_awaitable, error));
   if (error) co_return Failed(fetch->url, "cannot be reached", error);
@@ -79,8 +83,10 @@ Task<Status> Connect(std::shared_ptr<Fetch> fetch) {
   fetch->context.set_default_verify_paths(error);
   fetch->stream.set_verify_mode(ssl::verify_peer);
   fetch->stream.set_verify_callback(ssl::host_name_verification(fetch->url.host));
-  if (!SSL_set_tlsext_host_name(fetch->stream.native_handle(), fetch->url.host.c_str())) co_return Internal("{}: no server name", fetch->url.host);
-  co_await fetch->stream.async_handshake(ssl::stream_base::client, asio::redirect_error(asio::use_awaitable, error));
+  if (!SSL_set_tlsext_host_name(fetch->stream.native_handle(), fetch->url.host.c_str()))
+    co_return Internal("{}: no server name", fetch->url.host);
+  co_await fetch->stream.async_handshake(ssl::stream_base::client,
+                                         asio::redirect_error(asio::use_awaitable, error));
   if (error) co_return Failed(fetch->url, "cannot be trusted", error);
   co_return OkStatus();
 }
@@ -89,9 +95,12 @@ Task<Status> Connect(std::shared_ptr<Fetch> fetch) {
 
 StatusOr<HttpUrl> HttpUrl::Parse(std::string_view text) {
   HttpUrl url;
-  const auto wrong = [&](std::string_view what) { return InvalidArgument("'{}': {}", text.substr(0, 200), what); };
+  const auto wrong = [&](std::string_view what) {
+    return InvalidArgument("'{}': {}", text.substr(0, 200), what);
+  };
   const auto printable = [](unsigned char c) { return c > 0x20 && c < 0x7f; };
-  if (!std::ranges::all_of(text, printable)) return wrong("a URL has no white space and only ASCII characters");
+  if (!std::ranges::all_of(text, printable))
+    return wrong("a URL has no white space and only ASCII characters");
   std::string_view rest = text;
   if (rest.starts_with("https://")) {
     url.tls = true;
@@ -104,26 +113,36 @@ StatusOr<HttpUrl> HttpUrl::Parse(std::string_view text) {
   const std::string_view target = rest.substr(path, rest.find('#') - path);
   url.target = target.starts_with('/') ? std::string(target) : "/" + std::string(target);
   url.port = url.tls ? "443" : "80";
-  if (const size_t colon = authority.rfind(':'); colon != std::string_view::npos && authority.find(']', colon) == std::string_view::npos) {
+  if (const size_t colon = authority.rfind(':');
+      colon != std::string_view::npos && authority.find(']', colon) == std::string_view::npos) {
     const std::string_view port = authority.substr(colon + 1);
     int number = 0;
     const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-    if (error != std::errc() || end != port.data() + port.size() || number < 1 || number > 65535) return wrong("the port lies between 1 and 65535");
+    if (error != std::errc() || end != port.data() + port.size() || number < 1 || number > 65535)
+      return wrong("the port lies between 1 and 65535");
     url.port = std::to_string(number);
     authority = authority.substr(0, colon);
   }
-  if (authority.starts_with('[') && authority.ends_with(']')) authority = authority.substr(1, authority.size() - 2);
-  if (authority.empty() || authority.find_first_of("@[]\\") != std::string_view::npos) return wrong("it names no host");
+  if (authority.starts_with('[') && authority.ends_with(']'))
+    authority = authority.substr(1, authority.size() - 2);
+  if (authority.empty() || authority.find_first_of("@[]\\") != std::string_view::npos)
+    return wrong("it names no host");
   url.host = std::string(authority);
-  std::ranges::transform(url.host, url.host.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::ranges::transform(url.host, url.host.begin(), [](unsigned char c) {
+    return static_cast<char>(std::tolower(c));
+  });
   return url;
 }
 
-Task<StatusOr<std::string>> FetchHttp(HttpUrl url, std::string json, int64_t max_bytes, TimePoint deadline) {
+Task<StatusOr<std::string>> FetchHttp(HttpUrl url,
+                                      std::string json,
+                                      int64_t max_bytes,
+                                      TimePoint deadline) {
   constexpr std::chrono::minutes kLongest{1};
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   auto fetch = std::make_shared<Fetch>(executor, std::move(url), std::move(json), max_bytes);
-  fetch->tcp().expires_at(std::min<TimePoint>(deadline, std::chrono::steady_clock::now() + kLongest));
+  fetch->tcp().expires_at(
+      std::min<TimePoint>(deadline, std::chrono::steady_clock::now() + kLongest));
   Task<Status> connect = Connect(fetch);
   Status status = co_await std::move(connect);
   if (!status.ok()) co_return status;
@@ -137,7 +156,8 @@ Task<StatusOr<std::string>> FetchHttp(HttpUrl url, std::string json, int64_t max
   fetch->tcp().close();
   if (!status.ok()) co_return status;
   http::response<http::string_body>& response = fetch->parser.get();
-  if (response.result() != http::status::ok) co_return Unavailable("{}: it answers with status {}", fetch->url.host, response.result_int());
+  if (response.result() != http::status::ok)
+    co_return Unavailable("{}: it answers with status {}", fetch->url.host, response.result_int());
   co_return std::move(response.body());
 }
 

@@ -22,18 +22,32 @@ TEST(HttpUrlTest, IsTakenApart) {
 }
 
 TEST(HttpUrlTest, WhatIsNoneIsRefused) {
-  for (const char* wrong : {"", "ftp://x", "file:///etc/passwd", "http://", "http:///x", "http://a b", "http://x:0", "http://x:70000", "http://x:y",
-                            "http://user@x/", "http://allowed\\@evil/", "http://x/\r\nHost: y", "//x"}) {
+  for (const char* wrong : {"",
+                            "ftp://x",
+                            "file:///etc/passwd",
+                            "http://",
+                            "http:///x",
+                            "http://a b",
+                            "http://x:0",
+                            "http://x:70000",
+                            "http://x:y",
+                            "http://user@x/",
+                            "http://allowed\\@evil/",
+                            "http://x/\r\nHost: y",
+                            "//x"}) {
     EXPECT_EQ(HttpUrl::Parse(wrong).status().code(), StatusCode::kInvalidArgument) << wrong;
   }
 }
 
 class HttpClientTest : public testing::Test {
  protected:
-  StatusOr<std::string> Fetch(const std::string& path, const std::string& json = "", int64_t max_bytes = 1000,
+  StatusOr<std::string> Fetch(const std::string& path,
+                              const std::string& json = "",
+                              int64_t max_bytes = 1000,
                               std::chrono::milliseconds patience = std::chrono::seconds(30)) {
     const HttpUrl url = HttpUrl::Parse(server_.url() + path).value();
-    return fakes::RunTask<StatusOr<std::string>>(FetchHttp(url, json, max_bytes, std::chrono::steady_clock::now() + patience));
+    return fakes::RunTask<StatusOr<std::string>>(
+        FetchHttp(url, json, max_bytes, std::chrono::steady_clock::now() + patience));
   }
   fakes::HttpStandIn server_;
 };
@@ -60,12 +74,14 @@ TEST_F(HttpClientTest, ALongAnswerIsRefusedAndASilentHostGivenUp) {
   server_.Answer("/long", {.body = std::string(2000, 'x')});
   EXPECT_EQ(Fetch("/long").status().code(), StatusCode::kResourceExhausted);
   server_.Answer("/silent", {.silent = true});
-  EXPECT_EQ(Fetch("/silent", "", 1000, std::chrono::milliseconds(50)).status().code(), StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(Fetch("/silent", "", 1000, std::chrono::milliseconds(50)).status().code(),
+            StatusCode::kDeadlineExceeded);
 }
 
 TEST_F(HttpClientTest, AHostThatCannotBeReachedIsNamed) {
   const HttpUrl url = HttpUrl::Parse("http://127.0.0.1:1/").value();
-  const auto reply = fakes::RunTask<StatusOr<std::string>>(FetchHttp(url, "", 1000, TimePoint::max()));
+  const auto reply =
+      fakes::RunTask<StatusOr<std::string>>(FetchHttp(url, "", 1000, TimePoint::max()));
   EXPECT_EQ(reply.status().code(), StatusCode::kUnavailable);
   EXPECT_THAT(std::string(Message(reply.status())), HasSubstr("127.0.0.1"));
 }

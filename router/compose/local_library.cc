@@ -10,7 +10,8 @@
 namespace triptych::router {
 
 StatusOr<std::unique_ptr<LocalLibrary>> LocalLibrary::Open(const std::string& folder) {
-  TRIPTYCH_ASSIGN_OR_RETURN(std::unique_ptr<PictureIndex> index, PictureIndex::Open(folder, PictureIndex::Access::kRead));
+  TRIPTYCH_ASSIGN_OR_RETURN(std::unique_ptr<PictureIndex> index,
+                            PictureIndex::Open(folder, PictureIndex::Access::kRead));
   return std::unique_ptr<LocalLibrary>(new LocalLibrary(std::move(index)));
 }
 
@@ -27,9 +28,11 @@ StatusOr<std::vector<LibraryPicture>> LocalLibrary::SearchNow(const PictureQuery
   std::set<int64_t> exclude;
   for (const std::string& id : query.exclude) {
     int64_t number = 0;
-    if (std::from_chars(id.data(), id.data() + id.size(), number).ec == std::errc()) exclude.insert(number);
+    if (std::from_chars(id.data(), id.data() + id.size(), number).ec == std::errc())
+      exclude.insert(number);
   }
-  TRIPTYCH_ASSIGN_OR_RETURN(const std::vector<IndexedPicture> found, index_->Search(query.caption, exclude, query.count));
+  TRIPTYCH_ASSIGN_OR_RETURN(const std::vector<IndexedPicture> found,
+                            index_->Search(query.caption, exclude, query.count));
   std::vector<LibraryPicture> pictures;
   for (const IndexedPicture& picture : found) {
     StatusOr<std::string> file = index_->ReadFile(picture);

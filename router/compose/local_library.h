@@ -10,10 +10,12 @@
 
 namespace triptych::router {
 
-// A library on this machine's disk, made by `triptych library add`; it may grow while it is used. Searches run on a thread of their own.
+// A library on this machine's disk, made by `triptych library add`; it may grow while it is used.
+// Searches run on a thread of their own.
 class LocalLibrary final : public PictureLibrary {
  public:
-  static StatusOr<std::unique_ptr<LocalLibrary>> Open(const std::string& folder);  // kFailedPrecondition names the folder
+  static StatusOr<std::unique_ptr<LocalLibrary>> Open(
+      const std::string& folder);  // kFailedPrecondition names the folder
   ~LocalLibrary() override { thread_.join(); }
 
   Task<StatusOr<std::vector<LibraryPicture>>> Search(PictureQuery query) override;

@@ -14,18 +14,26 @@ using Found = StatusOr<std::vector<LibraryPicture>>;
 
 TEST(LocalLibraryTest, GivesFilesWithTheirWords) {
   const fakes::TemporaryFolder folder;
-  const auto index = PictureIndex::Open(folder.File("pictures"), PictureIndex::Access::kWrite).value();
-  ASSERT_TRUE(index->Add("cat's file", {.extension = "png", .caption = "a cat", .licence = "CC0", .source = "here"}).ok());
+  const auto index =
+      PictureIndex::Open(folder.File("pictures"), PictureIndex::Access::kWrite).value();
+  ASSERT_TRUE(
+      index
+          ->Add("cat's file",
+                {.extension = "png", .caption = "a cat", .licence = "CC0", .source = "here"})
+          .ok());
   ASSERT_TRUE(index->Add("dog's file", {.extension = "png", .caption = "a dog"}).ok());
   const auto library = LocalLibrary::Open(folder.File("pictures")).value();
-  const auto search = [&](PictureQuery query) { return fakes::RunTask<Found>(library->Search(std::move(query))).value(); };
+  const auto search = [&](PictureQuery query) {
+    return fakes::RunTask<Found>(library->Search(std::move(query))).value();
+  };
   const std::vector<LibraryPicture> found = search({.caption = "the cat", .count = 4});
   ASSERT_EQ(found.size(), 1u);
   EXPECT_EQ(*found[0].file, "cat's file");
   EXPECT_EQ(found[0].description, "a cat");
   EXPECT_EQ(found[0].licence, "CC0");
   EXPECT_EQ(found[0].source, "here");
-  EXPECT_TRUE(search({.caption = "the cat", .exclude = {found[0].id, "no number"}, .count = 4}).empty());
+  EXPECT_TRUE(
+      search({.caption = "the cat", .exclude = {found[0].id, "no number"}, .count = 4}).empty());
 }
 
 class NoLibrary final : public PictureLibrary {

@@ -13,7 +13,8 @@ namespace {
 constexpr size_t kMaxIdBytes = 100;  // of an article's id in those of its calls, which have a limit
 
 uint64_t SeedOf(uint64_t seed, std::string_view name) {
-  const Sha256Digest digest = FieldHasher("triptych article seed 1").Number(seed).Text(name).Finish();
+  const Sha256Digest digest =
+      FieldHasher("triptych article seed 1").Number(seed).Text(name).Finish();
   uint64_t value = 0;
   for (size_t i = 0; i < sizeof(value); ++i) value = value << 8 | digest[i];
   return value;
@@ -24,12 +25,15 @@ std::vector<PromptImage> SizesOf(const ModelCard& card, const std::vector<StageP
   const int32_t tiles = card.DefaultMaxTiles(static_cast<int32_t>(pictures.size()));
   std::vector<PromptImage> sizes;
   for (const StagePicture& picture : pictures) {
-    sizes.push_back({picture.image.header.size, picture.max_tiles == 0 ? tiles : static_cast<int32_t>(picture.max_tiles)});
+    sizes.push_back({picture.image.header.size,
+                     picture.max_tiles == 0 ? tiles : static_cast<int32_t>(picture.max_tiles)});
   }
   return sizes;
 }
 
-int32_t RoomFor(const ModelCard& card, const StageSettings& settings) { return std::min(settings.max_new_tokens, card.context_tokens() / 4); }
+int32_t RoomFor(const ModelCard& card, const StageSettings& settings) {
+  return std::min(settings.max_new_tokens, card.context_tokens() / 4);
+}
 
 }  // namespace
 
@@ -73,9 +77,12 @@ class ModelCaller::Stream final : public GenerateStream {
   Answer answer_;
 };
 
-bool ModelCaller::Fits(const StagePrompt& prompt, const std::vector<StagePicture>& pictures, const StageSettings& settings) const {
+bool ModelCaller::Fits(const StagePrompt& prompt,
+                       const std::vector<StagePicture>& pictures,
+                       const StageSettings& settings) const {
   const auto tokens = RenderStage(card_, prompt, SizesOf(card_, pictures));
-  return tokens.ok() && static_cast<int32_t>(tokens->ids.size()) + RoomFor(card_, settings) <= card_.context_tokens();
+  return tokens.ok() && static_cast<int32_t>(tokens->ids.size()) + RoomFor(card_, settings) <=
+                            card_.context_tokens();
 }
 
 StatusOr<v1::GenerateRequest> ModelCaller::MakeRequest(const Call& call) const {
@@ -83,7 +90,8 @@ StatusOr<v1::GenerateRequest> ModelCaller::MakeRequest(const Call& call) const {
   TRIPTYCH_ASSIGN_OR_RETURN(const TokenizedPrompt tokens, RenderStage(card_, call.prompt, sizes));
   v1::GenerateRequest request;
   request.set_model(identity_.model);
-  request.set_request_id(fmt::format("{}.{}", identity_.request_id.substr(0, kMaxIdBytes), call.name));
+  request.set_request_id(
+      fmt::format("{}.{}", identity_.request_id.substr(0, kMaxIdBytes), call.name));
   v1::TokenPrompt& prompt = *request.mutable_prompt()->mutable_tokens();
   size_t next = 0;
   for (size_t at = 0; at < tokens.ids.size();) {
@@ -101,14 +109,18 @@ StatusOr<v1::GenerateRequest> ModelCaller::MakeRequest(const Call& call) const {
   *request.mutable_sampling() = call.settings.sampling;
   request.mutable_sampling()->set_seed(SeedOf(identity_.seed, call.name));
   const auto prompt_tokens = static_cast<int32_t>(tokens.ids.size());
-  const int32_t most = call.settings.max_tokens > 0 ? std::min(call.settings.max_tokens, card_.context_tokens()) : card_.context_tokens();
-  request.mutable_stopping()->set_max_new_tokens(static_cast<uint32_t>(std::clamp(most - prompt_tokens, 1, call.settings.max_new_tokens)));
+  const int32_t most = call.settings.max_tokens > 0
+                           ? std::min(call.settings.max_tokens, card_.context_tokens())
+                           : card_.context_tokens();
+  request.mutable_stopping()->set_max_new_tokens(
+      static_cast<uint32_t>(std::clamp(most - prompt_tokens, 1, call.settings.max_new_tokens)));
   for (const std::string& stop : call.settings.stop) request.mutable_stopping()->add_stop(stop);
   for (const std::string& spelling : call.settings.stop_tokens) {
     const TokenId id = card_.tokenizer().SpecialId(spelling);
     if (id >= 0) request.mutable_stopping()->add_stop_token_ids(static_cast<uint32_t>(id));
   }
-  for (const std::string& choice : call.choices) request.mutable_constraint()->mutable_choices()->add_choices(choice);
+  for (const std::string& choice : call.choices)
+    request.mutable_constraint()->mutable_choices()->add_choices(choice);
   // 2.5 writes with its task LoRA of that name.
   const auto adapters = card_.adapters();
   if (std::ranges::find(adapters, "write") != adapters.end()) request.set_adapter("write");

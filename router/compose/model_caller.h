@@ -23,8 +23,8 @@ struct StagePicture {
   uint32_t max_tiles = 0;
 };
 
-// The Generate calls that one article makes, on the article's own strand, with its deadline, credentials and trace: what holds for any client's streams
-// holds for them.
+// The Generate calls that one article makes, on the article's own strand, with its deadline,
+// credentials and trace: what holds for any client's streams holds for them.
 class ModelCaller {
  public:
   struct Call {
@@ -32,7 +32,7 @@ class ModelCaller {
     StagePrompt prompt;
     std::vector<StagePicture> pictures;
     StageSettings settings;
-    std::vector<std::string> choices;  // empty: the answer is free
+    std::vector<std::string> choices;                        // empty: the answer is free
     std::function<void(const v1::GenerateEvent&)> on_event;  // on the strand; may be empty
   };
   struct Answer {
@@ -45,14 +45,22 @@ class ModelCaller {
     uint64_t seed = 0;
   };
 
-  ModelCaller(const ModelCard* card, Identity identity, CallInfo info, Strand strand, Generate generate)
-      : card_(*card), identity_(std::move(identity)), info_(std::move(info)), strand_(std::move(strand)), generate_(std::move(generate)) {}
+  ModelCaller(
+      const ModelCard* card, Identity identity, CallInfo info, Strand strand, Generate generate)
+      : card_(*card),
+        identity_(std::move(identity)),
+        info_(std::move(info)),
+        strand_(std::move(strand)),
+        generate_(std::move(generate)) {}
 
-  // Each call's seed is drawn from the article's and the call's name, so that no call's answer hangs on how many came before.
+  // Each call's seed is drawn from the article's and the call's name, so that no call's answer
+  // hangs on how many came before.
   static Task<StatusOr<Answer>> Run(std::shared_ptr<ModelCaller> self, Call call);
-  // Whether the prompt and as much of an answer as its settings ask for fit into the model's context. Contexts too small for that need only
-  // have room for a quarter of themselves.
-  bool Fits(const StagePrompt& prompt, const std::vector<StagePicture>& pictures, const StageSettings& settings) const;
+  // Whether the prompt and as much of an answer as its settings ask for fit into the model's
+  // context. Contexts too small for that need only have room for a quarter of themselves.
+  bool Fits(const StagePrompt& prompt,
+            const std::vector<StagePicture>& pictures,
+            const StageSettings& settings) const;
   void Cancel();  // all calls, also later ones
 
   bool cancelled() const { return cancelled_; }

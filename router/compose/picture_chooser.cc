@@ -14,13 +14,15 @@ namespace {
 std::optional<size_t> PictureIn(const Status& status) {
   constexpr std::string_view kField = "prompt.images[";
   const std::string field = FieldOf(status);
-  if (status.code() != StatusCode::kInvalidArgument || !field.starts_with(kField)) return std::nullopt;
+  if (status.code() != StatusCode::kInvalidArgument || !field.starts_with(kField))
+    return std::nullopt;
   return std::strtoul(field.c_str() + kField.size(), nullptr, 10);
 }
 
 }  // namespace
 
-Task<StatusOr<std::optional<ChosenPicture>>> PictureChooser::ChooseFor(std::shared_ptr<PictureChooser> self, Place place) {
+Task<StatusOr<std::optional<ChosenPicture>>> PictureChooser::ChooseFor(
+    std::shared_ptr<PictureChooser> self, Place place) {
   auto candidates = std::make_shared<Candidates>();
   Task<Candidates> find = FindCandidates(self, place);
   Candidates found = co_await std::move(find);
@@ -44,31 +46,38 @@ PictureChooser::Candidates PictureChooser::OwnCandidates() const {
   const size_t most = std::min<size_t>(ChoiceContext::kMaxCandidates, context_.limits.max_images);
   Candidates candidates;
   for (size_t i = 0; i < request_.own_pictures.size() && candidates.size() < most; ++i) {
-    if (!used_own_.contains(i)) candidates.push_back({.picture = request_.own_pictures[i], .own = i});
+    if (!used_own_.contains(i))
+      candidates.push_back({.picture = request_.own_pictures[i], .own = i});
   }
   return candidates;
 }
 
-// What the caption finds; if that is nothing, what the paragraph does, or the instruction. A library that fails costs the article pictures, not
-// its life.
-Task<PictureChooser::Candidates> PictureChooser::FindCandidates(std::shared_ptr<PictureChooser> self, Place place) {
+// What the caption finds; if that is nothing, what the paragraph does, or the instruction. A
+// library that fails costs the article pictures, not its life.
+Task<PictureChooser::Candidates> PictureChooser::FindCandidates(
+    std::shared_ptr<PictureChooser> self, Place place) {
   if (place.own) co_return self->OwnCandidates();
   const TimePoint begin = std::chrono::steady_clock::now();
   Candidates candidates;
-  const std::vector<std::string> words = {place.caption, self->paragraphs_[place.paragraph], self->request_.instruction};
+  const std::vector<std::string> words = {
+      place.caption, self->paragraphs_[place.paragraph], self->request_.instruction};
   for (size_t i = 0; i < words.size() && candidates.empty() && !self->caller_->cancelled(); ++i) {
     PictureQuery query{.caption = words[i],
                        .exclude = self->used_library_,
                        .count = self->request_.num_candidates,
                        .deadline = self->caller_->deadline()};
-    Task<StatusOr<std::vector<LibraryPicture>>> search = self->request_.library->Search(std::move(query));
+    Task<StatusOr<std::vector<LibraryPicture>>> search =
+        self->request_.library->Search(std::move(query));
     StatusOr<std::vector<LibraryPicture>> found = co_await std::move(search);
     if (!found.ok()) {
       self->context_.metrics->LibrarySearched(Metrics::Search::kFailed);
-      spdlog::warn("article {}: the picture library fails: {}", LogId(self->request_.id), Message(found.status()));
+      spdlog::warn("article {}: the picture library fails: {}",
+                   LogId(self->request_.id),
+                   Message(found.status()));
       break;
     }
-    self->context_.metrics->LibrarySearched(found->empty() ? Metrics::Search::kEmpty : Metrics::Search::kFound);
+    self->context_.metrics->LibrarySearched(found->empty() ? Metrics::Search::kEmpty
+                                                           : Metrics::Search::kFound);
     candidates = self->Read(*std::move(found));
   }
   self->clock_.Searched(std::chrono::steady_clock::now() - begin);
@@ -81,7 +90,9 @@ PictureChooser::Candidates PictureChooser::Read(std::vector<LibraryPicture> foun
   for (LibraryPicture& picture : found) {
     StatusOr<StoredImage> image = ReadImage(*picture.file, context_.limits);
     if (!image.ok()) {
-      spdlog::warn("article {}: a picture of the library is left out: {}", LogId(request_.id), Message(image.status()));
+      spdlog::warn("article {}: a picture of the library is left out: {}",
+                   LogId(request_.id),
+                   Message(image.status()));
       continue;
     }
     picture.file.reset();
@@ -101,9 +112,11 @@ std::vector<std::string> PictureChooser::PiecesBefore(const Place& place) const 
   return pieces;
 }
 
-// All of its pictures are in its prompt. What does not fit is left out: first the article's beginning with its pictures, then the last candidates.
+// All of its pictures are in its prompt. What does not fit is left out: first the article's
+// beginning with its pictures, then the last candidates.
 ModelCaller::Call PictureChooser::ChoiceCall(const Place& place, Candidates& candidates) const {
-  ModelCaller::Call call{.name = fmt::format("choice-{}", place.paragraph), .settings = prompts_.SettingsOf(Stage::kChoice)};
+  ModelCaller::Call call{.name = fmt::format("choice-{}", place.paragraph),
+                         .settings = prompts_.SettingsOf(Stage::kChoice)};
   ChoiceContext context{.paragraph = paragraphs_[place.paragraph], .caption = place.caption};
   std::vector<StagePicture> earlier;
   if (prompts_.choice_shows_article()) {
@@ -116,11 +129,14 @@ ModelCaller::Call PictureChooser::ChoiceCall(const Place& place, Candidates& can
     for (const Candidate& candidate : candidates) call.pictures.push_back(candidate.picture);
     context.num_candidates = static_cast<int32_t>(candidates.size());
     call.prompt = prompts_.ForChoice(context);
-    if (candidates.size() <= 1 || (call.pictures.size() <= most && caller_->Fits(call.prompt, call.pictures, call.settings))) break;
+    if (candidates.size() <= 1 ||
+        (call.pictures.size() <= most && caller_->Fits(call.prompt, call.pictures, call.settings)))
+      break;
     if (!earlier.empty()) {
       earlier.erase(earlier.begin());
       context.pieces.erase(context.pieces.begin());
-    } else if (!context.pieces.empty() && context.pieces.front().size() > context.paragraph.size() + 1) {
+    } else if (!context.pieces.empty() &&
+               context.pieces.front().size() > context.paragraph.size() + 1) {
       context.pieces.front() = context.paragraph + "\n";
     } else {
       candidates.pop_back();
@@ -132,8 +148,11 @@ ModelCaller::Call PictureChooser::ChoiceCall(const Place& place, Candidates& can
   return call;
 }
 
-// A picture of the library that the model cannot be shown is no candidate any more. A model that sees nothing gets the first.
-Task<StatusOr<size_t>> PictureChooser::Choose(std::shared_ptr<PictureChooser> self, Place place, std::shared_ptr<Candidates> candidates) {
+// A picture of the library that the model cannot be shown is no candidate any more. A model that
+// sees nothing gets the first.
+Task<StatusOr<size_t>> PictureChooser::Choose(std::shared_ptr<PictureChooser> self,
+                                              Place place,
+                                              std::shared_ptr<Candidates> candidates) {
   while (candidates->size() > 1 && self->request_.card->accepts_images()) {
     ModelCaller::Call call = self->ChoiceCall(place, *candidates);
     if (candidates->size() <= 1) break;
@@ -142,13 +161,17 @@ Task<StatusOr<size_t>> PictureChooser::Choose(std::shared_ptr<PictureChooser> se
     const StatusOr<ModelCaller::Answer> answer = co_await std::move(run);
     if (answer.ok()) {
       self->clock_.Waited(answer->timings);
-      co_return static_cast<size_t>(ParseChoice(answer->text, static_cast<int32_t>(candidates->size())));
+      co_return static_cast<size_t>(
+          ParseChoice(answer->text, static_cast<int32_t>(candidates->size())));
     }
     const std::optional<size_t> bad = PictureIn(answer.status());
-    if (!bad || *bad < num_earlier || *bad - num_earlier >= candidates->size()) co_return answer.status();
+    if (!bad || *bad < num_earlier || *bad - num_earlier >= candidates->size())
+      co_return answer.status();
     const auto culprit = candidates->begin() + static_cast<std::ptrdiff_t>(*bad - num_earlier);
     if (culprit->own) co_return answer.status();
-    spdlog::warn("article {}: a picture of the library is left out: {}", LogId(self->request_.id), Message(answer.status()));
+    spdlog::warn("article {}: a picture of the library is left out: {}",
+                 LogId(self->request_.id),
+                 Message(answer.status()));
     candidates->erase(culprit);
   }
   co_return size_t{0};

@@ -36,21 +36,34 @@ struct ChosenPicture {
   const Candidate& winner() const { return candidates[index]; }
 };
 
-// Finds pictures for the places of one article, which come in the order of the text, and has the model choose. No picture is used twice. Used on the
-// article's strand; all arguments outlive it.
+// Finds pictures for the places of one article, which come in the order of the text, and has the
+// model choose. No picture is used twice. Used on the article's strand; all arguments outlive it.
 class PictureChooser {
  public:
-  PictureChooser(const ComposeContext* context, const AcceptedArticle* request, const PromptSet* prompts, std::shared_ptr<ModelCaller> caller,
-                 const std::vector<std::string>* paragraphs, ArticleClock* clock)
-      : context_(*context), request_(*request), prompts_(*prompts), caller_(std::move(caller)), paragraphs_(*paragraphs), clock_(*clock) {}
+  PictureChooser(const ComposeContext* context,
+                 const AcceptedArticle* request,
+                 const PromptSet* prompts,
+                 std::shared_ptr<ModelCaller> caller,
+                 const std::vector<std::string>* paragraphs,
+                 ArticleClock* clock)
+      : context_(*context),
+        request_(*request),
+        prompts_(*prompts),
+        caller_(std::move(caller)),
+        paragraphs_(*paragraphs),
+        clock_(*clock) {}
 
-  // Nothing: no picture suits, or the library fails, or its files cannot be read. An error is one of the model's calls.
-  static Task<StatusOr<std::optional<ChosenPicture>>> ChooseFor(std::shared_ptr<PictureChooser> self, Place place);
+  // Nothing: no picture suits, or the library fails, or its files cannot be read. An error is one
+  // of the model's calls.
+  static Task<StatusOr<std::optional<ChosenPicture>>> ChooseFor(
+      std::shared_ptr<PictureChooser> self, Place place);
 
  private:
   using Candidates = std::vector<Candidate>;
   static Task<Candidates> FindCandidates(std::shared_ptr<PictureChooser> self, Place place);
-  static Task<StatusOr<size_t>> Choose(std::shared_ptr<PictureChooser> self, Place place, std::shared_ptr<Candidates> candidates);
+  static Task<StatusOr<size_t>> Choose(std::shared_ptr<PictureChooser> self,
+                                       Place place,
+                                       std::shared_ptr<Candidates> candidates);
 
   Candidates OwnCandidates() const;
   Candidates Read(std::vector<LibraryPicture> found) const;

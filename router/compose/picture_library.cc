@@ -12,7 +12,10 @@ StatusOr<PictureLibrary*> LibraryCatalog::Find(const std::string& name) const {
     if (own == name) return library.get();
     known += (known.empty() ? "" : ", ") + own;
   }
-  return WithReason(NotFound("library: no '{}' here; there are: {}", LogId(name), known.empty() ? "none" : known), "LIBRARY_UNKNOWN", "library");
+  return WithReason(
+      NotFound("library: no '{}' here; there are: {}", LogId(name), known.empty() ? "none" : known),
+      "LIBRARY_UNKNOWN",
+      "library");
 }
 
 }  // namespace triptych::router

@@ -14,9 +14,9 @@ namespace triptych::router {
 
 // A picture that a library offers.
 struct LibraryPicture {
-  std::string id;  // the library's own, for PictureQuery::exclude
+  std::string id;                            // the library's own, for PictureQuery::exclude
   std::string description, licence, source;  // each may be empty
-  float score = 0;  // higher is better; 0 where the library gives none
+  float score = 0;                           // higher is better; 0 where the library gives none
   std::shared_ptr<const std::string> file;
 };
 
@@ -27,8 +27,9 @@ struct PictureQuery {
   TimePoint deadline = TimePoint::max();
 };
 
-// Where articles take their pictures from: given words, the pictures that show them, best first. The same query finds the same pictures as long as the
-// library stays as it is. Thread-safe; the task may be awaited on any strand.
+// Where articles take their pictures from: given words, the pictures that show them, best first.
+// The same query finds the same pictures as long as the library stays as it is. Thread-safe; the
+// task may be awaited on any strand.
 class PictureLibrary {
  public:
   virtual ~PictureLibrary() = default;
@@ -38,8 +39,11 @@ class PictureLibrary {
 // A router's libraries by name; the first is the default. Immutable once it serves.
 class LibraryCatalog {
  public:
-  void Add(std::string name, std::unique_ptr<PictureLibrary> library) { libraries_.emplace_back(std::move(name), std::move(library)); }
-  // Empty takes the default; null where there are none at all. kNotFound (reason LIBRARY_UNKNOWN) names those that there are.
+  void Add(std::string name, std::unique_ptr<PictureLibrary> library) {
+    libraries_.emplace_back(std::move(name), std::move(library));
+  }
+  // Empty takes the default; null where there are none at all. kNotFound (reason LIBRARY_UNKNOWN)
+  // names those that there are.
   StatusOr<PictureLibrary*> Find(const std::string& name) const;
 
  private:

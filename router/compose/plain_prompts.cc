@@ -1,5 +1,6 @@
-// Prompts in English, in the model's own chat template, for models that no article prompts are published for. They ask for little at a time, so
-// that small models can follow; a choice is asked for in the words that models/pictogram was trained on.
+// Prompts in English, in the model's own chat template, for models that no article prompts are
+// published for. They ask for little at a time, so that small models can follow; a choice is asked
+// for in the words that models/pictogram was trained on.
 #include <algorithm>
 #include <charconv>
 
@@ -31,7 +32,9 @@ class PlainPrompts final : public PromptSet {
         settings.max_new_tokens = 48;
         settings.stop = {"\n"};
         break;
-      case Stage::kChoice: settings.max_new_tokens = 8; break;
+      case Stage::kChoice:
+        settings.max_new_tokens = 8;
+        break;
     }
     return settings;
   }
@@ -43,46 +46,61 @@ class PlainPrompts final : public PromptSet {
     return std::move(writer).Finish();
   }
 
-  StagePrompt ForPlaces(std::span<const std::string> paragraphs, int32_t count, int32_t /*num_pictures*/) const override {
+  StagePrompt ForPlaces(std::span<const std::string> paragraphs,
+                        int32_t count,
+                        int32_t /*num_pictures*/) const override {
     std::string text = "Here is an article, its paragraphs numbered.\n";
-    for (size_t i = 0; i < paragraphs.size(); ++i) text += fmt::format("{}. {}\n", i + 1, paragraphs[i]);
-    text += count > 0 ? fmt::format("After which {} of these paragraphs should a picture stand?", count)
-                      : std::string("After which of these paragraphs should a picture stand?");
+    for (size_t i = 0; i < paragraphs.size(); ++i)
+      text += fmt::format("{}. {}\n", i + 1, paragraphs[i]);
+    text += count > 0
+                ? fmt::format("After which {} of these paragraphs should a picture stand?", count)
+                : std::string("After which of these paragraphs should a picture stand?");
     PromptWriter writer(kConversation);
     writer.Text(text + " Answer with their numbers.");
     return std::move(writer).Finish("A picture should stand after the paragraphs");
   }
 
-  // All captions of an article have its text in front and differ only at the end, so that its keys and values are computed once. What can be left
-  // out is the article's end; the paragraph itself is quoted anyway.
-  StagePrompt ForCaption(std::span<const std::string> paragraphs, int32_t place, std::span<const PastCaption> /*past*/,
+  // All captions of an article have its text in front and differ only at the end, so that its keys
+  // and values are computed once. What can be left out is the article's end; the paragraph itself
+  // is quoted anyway.
+  StagePrompt ForCaption(std::span<const std::string> paragraphs,
+                         int32_t place,
+                         std::span<const PastCaption> /*past*/,
                          int32_t dropped) const override {
     std::string text = "Here is an article.\n";
-    for (const std::string& paragraph : paragraphs.first(paragraphs.size() - std::min<size_t>(dropped, paragraphs.size()))) text += paragraph + "\n";
-    text += fmt::format("Say in a few words what a picture beside this paragraph should show.\n{}", paragraphs[place]);
+    for (const std::string& paragraph :
+         paragraphs.first(paragraphs.size() - std::min<size_t>(dropped, paragraphs.size())))
+      text += paragraph + "\n";
+    text += fmt::format("Say in a few words what a picture beside this paragraph should show.\n{}",
+                        paragraphs[place]);
     PromptWriter writer(kConversation);
     writer.Text(text);
     return std::move(writer).Finish("The picture shows");
   }
   bool captions_in_turn() const override { return false; }
 
-  // models/pictogram/questions.py: ASK_PICTURE and ANSWER_PICTURE. It was trained with a short text: the caption, where there is one.
+  // models/pictogram/questions.py: ASK_PICTURE and ANSWER_PICTURE. It was trained with a short
+  // text: the caption, where there is one.
   StagePrompt ForChoice(const ChoiceContext& context) const override {
     PromptWriter writer(kConversation);
-    writer.Text(fmt::format("Choose the picture that suits the text.\n{}\nCandidates:\n", context.caption.empty() ? context.paragraph : context.caption));
+    writer.Text(fmt::format("Choose the picture that suits the text.\n{}\nCandidates:\n",
+                            context.caption.empty() ? context.paragraph : context.caption));
     for (int32_t i = 0; i < context.num_candidates; ++i) {
       writer.Text(fmt::format("{}.", static_cast<char>('A' + i))).Picture(i).Text("\n");
     }
     return std::move(writer).Finish("The most suitable picture is");
   }
   bool choice_shows_article() const override { return false; }
-  std::vector<std::string> ChoicesFor(int32_t index) const override { return {fmt::format(" {}", static_cast<char>('A' + index))}; }
+  std::vector<std::string> ChoicesFor(int32_t index) const override {
+    return {fmt::format(" {}", static_cast<char>('A' + index))};
+  }
 
   std::vector<int32_t> ParsePlaces(std::string_view answer, int32_t num_paragraphs) const override {
     std::vector<int32_t> places;
     const char* const end = answer.data() + answer.size();
     const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-    for (const char* at = std::find_if(answer.data(), end, is_digit); at != end; at = std::find_if(at, end, is_digit)) {
+    for (const char* at = std::find_if(answer.data(), end, is_digit); at != end;
+         at = std::find_if(at, end, is_digit)) {
       int32_t number = 0;
       const auto [rest, error] = std::from_chars(at, end, number);
       at = rest;
@@ -96,7 +114,8 @@ class PlainPrompts final : public PromptSet {
   std::string ParseCaption(std::string_view answer) const override {
     std::string_view text = TrimSpace(answer);
     text = text.substr(0, text.find('\n'));
-    for (const std::string_view end : {". ", "! ", "? ", "。"}) text = text.substr(0, text.find(end));
+    for (const std::string_view end : {". ", "! ", "? ", "。"})
+      text = text.substr(0, text.find(end));
     while (text.ends_with('.') || text.ends_with(':')) text.remove_suffix(1);
     return std::string(TrimSpace(text));
   }

@@ -9,22 +9,26 @@
 
 namespace triptych::router {
 
-// A retrieval service with the contract of the published demonstrations': POST {"caption", "exclude": [indices], "need_idxs": true} gives
-// {"data": {"image_urls": [...], "indices": [...]}}. Pictures are fetched only from hosts that the operator allows.
+// A retrieval service with the contract of the published demonstrations': POST {"caption",
+// "exclude": [indices], "need_idxs": true} gives
+// {"data": {"image_urls": [...], "indices": [...]}}. Pictures are fetched only from hosts that the
+// operator allows.
 class RemoteLibrary final : public PictureLibrary {
  public:
   struct Options {
     std::string url;
-    std::set<std::string> hosts;   // besides the service's own, where pictures may be fetched from
+    std::set<std::string> hosts;  // besides the service's own, where pictures may be fetched from
     int64_t max_image_bytes = 0;
-    Duration patience{};           // for one search, the pictures included
+    Duration patience{};  // for one search, the pictures included
   };
-  static StatusOr<std::unique_ptr<RemoteLibrary>> Make(Options options);  // kFailedPrecondition names the url
+  static StatusOr<std::unique_ptr<RemoteLibrary>> Make(
+      Options options);  // kFailedPrecondition names the url
 
   Task<StatusOr<std::vector<LibraryPicture>>> Search(PictureQuery query) override;
 
  private:
-  RemoteLibrary(Options options, HttpUrl service) : options_(std::move(options)), service_(std::move(service)) {}
+  RemoteLibrary(Options options, HttpUrl service)
+      : options_(std::move(options)), service_(std::move(service)) {}
   const Options options_;
   const HttpUrl service_;
 };

@@ -15,9 +15,13 @@ int32_t ParseChoice(std::string_view answer, int32_t num_candidates) {
 }
 
 std::unique_ptr<PromptSet> MakePromptSet(const ModelCard& card) {
-  const auto has = [&](std::string_view spelling) { return card.tokenizer().SpecialId(spelling) >= 0; };
-  if (card.family() == "internlm-xcomposer" && has("<TOKENS_UNUSED_0>")) return MakeXComposer1Prompts();
-  // A model of these families may speak another language than the published ones: its tokenizer tells.
+  const auto has = [&](std::string_view spelling) {
+    return card.tokenizer().SpecialId(spelling) >= 0;
+  };
+  if (card.family() == "internlm-xcomposer" && has("<TOKENS_UNUSED_0>"))
+    return MakeXComposer1Prompts();
+  // A model of these families may speak another language than the published ones: its tokenizer
+  // tells.
   const bool published = has("[UNUSED_TOKEN_146]") && has("[UNUSED_TOKEN_145]");
   if (published && card.family() == "internlm-xcomposer2d5") return MakeXComposer2d5Prompts();
   if (published && card.family().starts_with("internlm-xcomposer2")) return MakeXComposer2Prompts();
@@ -26,7 +30,9 @@ std::unique_ptr<PromptSet> MakePromptSet(const ModelCard& card) {
 
 namespace {
 
-StatusOr<TokenizedPrompt> RenderRaw(const ModelCard& card, const StagePrompt& prompt, std::span<const PromptImage> images) {
+StatusOr<TokenizedPrompt> RenderRaw(const ModelCard& card,
+                                    const StagePrompt& prompt,
+                                    std::span<const PromptImage> images) {
   PromptBuilder builder(&card, images);
   if (const TokenId bos = card.tokenizer().bos(); bos >= 0) builder.AddIds(std::span(&bos, 1));
   std::vector<TextRun> runs;
@@ -47,7 +53,9 @@ StatusOr<TokenizedPrompt> RenderRaw(const ModelCard& card, const StagePrompt& pr
 
 }  // namespace
 
-StatusOr<TokenizedPrompt> RenderStage(const ModelCard& card, const StagePrompt& prompt, std::span<const PromptImage> images) {
+StatusOr<TokenizedPrompt> RenderStage(const ModelCard& card,
+                                      const StagePrompt& prompt,
+                                      std::span<const PromptImage> images) {
   if (prompt.form == StagePrompt::Form::kRaw) return RenderRaw(card, prompt, images);
   std::vector<ChatMessage> messages(1);
   for (const StagePrompt::Part& part : prompt.parts) {

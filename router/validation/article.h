@@ -10,7 +10,9 @@ namespace triptych::router {
 inline constexpr uint32_t kMaxCandidatePictures = 16;
 
 // Everything of a ComposeRequest but model, library and the pictures themselves.
-Status CheckArticle(const v1::ComposeRequest& request, const ModelCard& card, const RequestLimits& limits);
+Status CheckArticle(const v1::ComposeRequest& request,
+                    const ModelCard& card,
+                    const RequestLimits& limits);
 
 // Whether a sampling says more than a seed.
 bool SaysHowToSample(const v1::Sampling& sampling);

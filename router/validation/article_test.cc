@@ -25,7 +25,10 @@ TEST(CheckArticleTest, NamesTheFieldThatIsWrong) {
       {"instruction", [](auto& r) { r.set_instruction(" \n\t"); }},
       {"instruction", [](auto& r) { r.set_instruction(std::string(101, 'a')); }},
       {"language", [](auto& r) { r.set_language("de\"><script>"); }},
-      {"images", [](auto& r) { for (int i = 0; i < 3; ++i) r.add_images(); }},
+      {"images",
+       [](auto& r) {
+         for (int i = 0; i < 3; ++i) r.add_images();
+       }},
       {"candidates", [](auto& r) { r.set_candidates(kMaxCandidatePictures + 1); }},
       {"max_new_tokens", [](auto& r) { r.set_max_new_tokens(4097); }},
       {"request_id", [](auto& r) { r.set_request_id("two words"); }},

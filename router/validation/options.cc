@@ -63,8 +63,8 @@ StatusOr<v1::Priority> CheckPriority(v1::Priority priority) {
 
 Status CheckRequestId(std::string_view id, const RequestLimits& limits) {
   const auto allowed = [](unsigned char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           c == '.' || c == '_' || c == ':' || c == '-';
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
+           c == '_' || c == ':' || c == '-';
   };
   if (static_cast<int64_t>(id.size()) <= limits.max_request_id_bytes &&
       std::ranges::all_of(id, allowed)) {

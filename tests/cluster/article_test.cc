@@ -1,4 +1,5 @@
-// Articles over the whole cluster: with a model that answers as scripted, with one that answers garbage, and with workers that die.
+// Articles over the whole cluster: with a model that answers as scripted, with one that answers
+// garbage, and with workers that die.
 #include <set>
 
 #include "common/hash/sha256.h"
@@ -25,19 +26,24 @@ struct Line {
 std::optional<TokenId> NextOf(const std::vector<Line>& lines, const std::vector<uint64_t>& seen) {
   constexpr TokenId kFirst = fakes::ByteTokenizer::kFirstByte;
   std::string text;
-  for (const uint64_t value : seen) text += value >= kFirst && value < kFirst + 256 ? static_cast<char>(value - kFirst) : '\x01';
+  for (const uint64_t value : seen)
+    text += value >= kFirst && value < kFirst + 256 ? static_cast<char>(value - kFirst) : '\x01';
   for (const Line& line : lines) {
-    for (size_t at = text.rfind(line.prompt_end); at != std::string::npos; at = at == 0 ? std::string::npos : text.rfind(line.prompt_end, at - 1)) {
+    for (size_t at = text.rfind(line.prompt_end); at != std::string::npos;
+         at = at == 0 ? std::string::npos : text.rfind(line.prompt_end, at - 1)) {
       const std::string said = text.substr(at + line.prompt_end.size());
       if (!line.answer.starts_with(said)) continue;
-      return said.size() == line.answer.size() ? 2 : kFirst + static_cast<unsigned char>(line.answer[said.size()]);
+      return said.size() == line.answer.size()
+                 ? 2
+                 : kFirst + static_cast<unsigned char>(line.answer[said.size()]);
     }
   }
   return std::nullopt;
 }
 
 fakes::FakeShardGroup::Script ScriptOf(std::vector<Line> lines) {
-  return [lines = std::move(lines)](const std::vector<uint64_t>& seen) { return NextOf(lines, seen); };
+  return
+      [lines = std::move(lines)](const std::vector<uint64_t>& seen) { return NextOf(lines, seen); };
 }
 
 std::vector<Line> BeastsScript() {
@@ -48,14 +54,20 @@ std::vector<Line> BeastsScript() {
           {"The most suitable picture is", " B"}};
 }
 
-std::string DigestOf(const std::string& file) { return ToHex(Sha256({reinterpret_cast<const uint8_t*>(file.data()), file.size()})); }
+std::string DigestOf(const std::string& file) {
+  return ToHex(Sha256({reinterpret_cast<const uint8_t*>(file.data()), file.size()}));
+}
 
 class ArticleTest : public testing::Test {
  protected:
   explicit ArticleTest(std::vector<Line> lines = BeastsScript())
-      : cluster_({.policy = "least_loaded", .script = ScriptOf(std::move(lines)), .library = &library_}) {
+      : cluster_({.policy = "least_loaded",
+                  .script = ScriptOf(std::move(lines)),
+                  .library = &library_}) {
     uint32_t seed = 0;
-    for (const char* words : {"a cat on a sofa", "a cat and a mat", "a dog that barks", "a dog at play", "a fish"}) library_.Add(words, fakes::TinyBmp(++seed));
+    for (const char* words :
+         {"a cat on a sofa", "a cat and a mat", "a dog that barks", "a dog at play", "a fish"})
+      library_.Add(words, fakes::TinyBmp(++seed));
   }
   void TearDown() override { cluster_.ExpectNothingLeft(); }
 
@@ -67,7 +79,9 @@ class ArticleTest : public testing::Test {
     request.set_pictures(true);
     return request;
   }
-  HeardArticle Compose(const v1::ComposeRequest& request) { return cluster_.StartArticle(request)->Finish(); }
+  HeardArticle Compose(const v1::ComposeRequest& request) {
+    return cluster_.StartArticle(request)->Finish();
+  }
 
   static void ExpectSame(const HeardArticle& heard, const HeardArticle& undisturbed) {
     ASSERT_TRUE(heard.complete()) << heard.why();
@@ -77,7 +91,9 @@ class ArticleTest : public testing::Test {
     EXPECT_EQ(heard.finished->markdown(), undisturbed.finished->markdown());
     ASSERT_EQ(heard.illustrations.size(), undisturbed.illustrations.size());
     for (size_t i = 0; i < heard.illustrations.size(); ++i) {
-      EXPECT_EQ(heard.illustrations[i].SerializeAsString(), undisturbed.illustrations[i].SerializeAsString()) << i;
+      EXPECT_EQ(heard.illustrations[i].SerializeAsString(),
+                undisturbed.illustrations[i].SerializeAsString())
+          << i;
     }
   }
 
@@ -108,10 +124,14 @@ TEST_F(ArticleTest, IsWrittenAndIllustrated) {
   EXPECT_EQ(heard.illustrations[1].image_sha256(), DigestOf(fakes::TinyBmp(4)));
   EXPECT_EQ(heard.finished->title(), "Beasts");
   EXPECT_EQ(heard.finished->illustrations_size(), 2);
-  EXPECT_EQ(heard.finished->markdown(),
-            fmt::format("# Beasts\n\nCats sleep all day.\n\n![a cat on a mat](/v1/pictures/{})\n\nDogs run.\n\n![a dog at play](/v1/pictures/{})\n\n"
-                        "Birds sing.\n\n---\n\n- a cat on a mat: a drawer, CC0\n- a dog at play: a drawer, CC0\n",
-                        DigestOf(fakes::TinyBmp(2)), DigestOf(fakes::TinyBmp(4))));
+  EXPECT_EQ(
+      heard.finished->markdown(),
+      fmt::format(
+          "# Beasts\n\nCats sleep all day.\n\n![a cat on a mat](/v1/pictures/{})\n\nDogs "
+          "run.\n\n![a dog at play](/v1/pictures/{})\n\n"
+          "Birds sing.\n\n---\n\n- a cat on a mat: a drawer, CC0\n- a dog at play: a drawer, CC0\n",
+          DigestOf(fakes::TinyBmp(2)),
+          DigestOf(fakes::TinyBmp(4))));
   EXPECT_THAT(heard.page, HasSubstr(router::Base64(fakes::TinyBmp(2))));
   EXPECT_TRUE(heard.page.ends_with("</html>\n"));
   EXPECT_EQ(heard.pictures.at(cat.image_sha256()), fakes::TinyBmp(2));
@@ -169,7 +189,8 @@ TEST_F(ArticleTest, MaxImagesIsTheMost) {
   const HeardArticle none = Compose(request);
   ASSERT_TRUE(none.complete()) << none.why();
   EXPECT_TRUE(none.placements.empty());
-  EXPECT_EQ(none.finished->markdown(), "# Beasts\n\nCats sleep all day.\n\nDogs run.\n\nBirds sing.\n");
+  EXPECT_EQ(none.finished->markdown(),
+            "# Beasts\n\nCats sleep all day.\n\nDogs run.\n\nBirds sing.\n");
 }
 
 TEST_F(ArticleTest, ALibraryThatFailsCostsPicturesAlone) {
@@ -194,7 +215,8 @@ TEST_F(ArticleTest, ABrokenPictureOfTheLibraryIsLeftOut) {
   EXPECT_EQ(heard.illustrations[0].image_sha256(), DigestOf(fakes::TinyBmp(2)));
 }
 
-// The first decoder is lost when it has made so many steps: while it writes, finds places, captions, or chooses.
+// The first decoder is lost when it has made so many steps: while it writes, finds places,
+// captions, or chooses.
 class ArticleLossTest : public ArticleTest, public testing::WithParamInterface<int64_t> {};
 
 TEST_P(ArticleLossTest, TheArticleIsTheSame) {
@@ -216,8 +238,13 @@ TEST_P(ArticleLossTest, TheArticleIsTheSame) {
 constexpr int64_t kPlacesSteps = sizeof(kPlaces);
 INSTANTIATE_TEST_SUITE_P(InEveryStage,
                          ArticleLossTest,
-                         testing::Values(1, 9, kTextSteps + 2, kTextSteps + kPlacesSteps + 3, kTextSteps + kPlacesSteps + 12,
-                                         kTextSteps + kPlacesSteps + sizeof(" a cat on a mat. It sleeps.") + 1));
+                         testing::Values(1,
+                                         9,
+                                         kTextSteps + 2,
+                                         kTextSteps + kPlacesSteps + 3,
+                                         kTextSteps + kPlacesSteps + 12,
+                                         kTextSteps + kPlacesSteps +
+                                             sizeof(" a cat on a mat. It sleeps.") + 1));
 
 TEST_F(ArticleTest, CancellingStopsEverything) {
   LocalDecoder& decoder = cluster_.AddDecoder("d0");
@@ -267,21 +294,25 @@ TEST_F(ArticleTest, WhatIsWrongWithARequestIsNamed) {
   EXPECT_EQ(FieldOf(problem([](auto& r) { r.set_candidates(17); })), "candidates");
   EXPECT_EQ(FieldOf(problem([](auto& r) { r.set_request_id("a b"); })), "request_id");
   EXPECT_EQ(FieldOf(problem([](auto& r) { r.mutable_sampling()->set_n(2); })), "sampling.n");
-  EXPECT_EQ(FieldOf(problem([](auto& r) { r.mutable_sampling()->set_temperature(-1); })), "sampling.temperature");
+  EXPECT_EQ(FieldOf(problem([](auto& r) { r.mutable_sampling()->set_temperature(-1); })),
+            "sampling.temperature");
   EXPECT_EQ(FieldOf(problem([](auto& r) { r.add_images()->set_data("no picture"); })), "images[0]");
   EXPECT_EQ(FieldOf(problem([](auto& r) { r.add_images()->set_url("https://x"); })), "images[0]");
-  EXPECT_EQ(ReasonOf(problem([](auto& r) { r.add_images()->set_sha256(std::string(64, '0')); })), "IMAGE_UNKNOWN");
+  EXPECT_EQ(ReasonOf(problem([](auto& r) { r.add_images()->set_sha256(std::string(64, '0')); })),
+            "IMAGE_UNKNOWN");
   EXPECT_EQ(ReasonOf(problem([](auto& r) { r.set_library("attic"); })), "LIBRARY_UNKNOWN");
   EXPECT_EQ(ReasonOf(problem([](auto& r) { r.set_model("another"); })), "MODEL_UNKNOWN");
 }
 
-// An article that fills the model's context: prompts that quote it have room for a part of it alone.
+// An article that fills the model's context: prompts that quote it have room for a part of it
+// alone.
 class LongArticleTest : public ArticleTest {
  protected:
   static constexpr int kParagraphs = 12;
   static std::vector<Line> Script() {
     std::string text;
-    for (int i = 0; i < kParagraphs; ++i) text += fmt::format("Part {}{}\n", i, std::string(315, 'x'));
+    for (int i = 0; i < kParagraphs; ++i)
+      text += fmt::format("Part {}{}\n", i, std::string(315, 'x'));
     return {{kInstruction, text},
             {"A picture should stand after the paragraphs", " 12, 2, 1."},
             {"xThe picture shows", " a cat."},
@@ -310,7 +341,8 @@ class GarbageArticleTest : public ArticleTest {
   GarbageArticleTest() : ArticleTest({}) {}
   HeardArticle ComposeWith(uint64_t seed) {
     v1::ComposeRequest request = MakeRequest();
-    request.set_instruction("cat, dog and fish");  // words that the library knows, where no caption does
+    request.set_instruction(
+        "cat, dog and fish");  // words that the library knows, where no caption does
     request.mutable_sampling()->set_temperature(1);
     request.mutable_sampling()->set_seed(seed);
     request.set_max_images(3);

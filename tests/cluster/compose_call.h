@@ -31,11 +31,13 @@ struct HeardArticle {
   std::string why() const;  // it is not complete
 };
 
-// A Compose call that is read by a thread of its own. Checks the order of its events: started first, each illustration after its placement,
-// finished last.
+// A Compose call that is read by a thread of its own. Checks the order of its events: started
+// first, each illustration after its placement, finished last.
 class ComposeCall {
  public:
-  ComposeCall(std::shared_ptr<grpc::Channel> channel, const v1::ComposeRequest& request, std::chrono::milliseconds limit);
+  ComposeCall(std::shared_ptr<grpc::Channel> channel,
+              const v1::ComposeRequest& request,
+              std::chrono::milliseconds limit);
   ~ComposeCall();
 
   void AwaitText(size_t bytes);

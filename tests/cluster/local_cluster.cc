@@ -21,10 +21,16 @@ class ClusterCard final : public fakes::FakeModelCard {
   int32_t DefaultMaxTiles(int32_t /*num_images*/) const override { return kMaxTiles; }
 };
 
-Surroundings MakeSurroundings(IoRuntime* runtime, ChannelPool* channels, const ModelCard* card, std::string coordinator,
+Surroundings MakeSurroundings(IoRuntime* runtime,
+                              ChannelPool* channels,
+                              const ModelCard* card,
+                              std::string coordinator,
                               fakes::FakeShardGroup::Script script) {
-  Surroundings around{
-      .runtime = runtime, .channels = channels, .card = card, .coordinator = std::move(coordinator), .script = std::move(script)};
+  Surroundings around{.runtime = runtime,
+                      .channels = channels,
+                      .card = card,
+                      .coordinator = std::move(coordinator),
+                      .script = std::move(script)};
   around.identity.set_name(kModel);
   around.identity.set_family(card->family());
   around.identity.set_card_digest(card->digest().data(), card->digest().size());
@@ -43,7 +49,8 @@ router::ModelCatalog MakeCatalog() {
 
 router::LibraryCatalog MakeLibraries(fakes::ListLibrary* library) {
   router::LibraryCatalog catalog;
-  if (library != nullptr) catalog.Add("pictures", std::make_unique<fakes::LibraryReference>(library));
+  if (library != nullptr)
+    catalog.Add("pictures", std::make_unique<fakes::LibraryReference>(library));
   return catalog;
 }
 
@@ -63,7 +70,11 @@ bool IsReady(const ClusterView& view, const WorkerShell& worker) {
 LocalCluster::LocalCluster(Options options)
     : models_(MakeCatalog()),
       libraries_(MakeLibraries(options.library)),
-      around_(MakeSurroundings(&runtime_, &worker_channels_, models_.models().front().second.get(), coordinator_.address(), options.script)),
+      around_(MakeSurroundings(&runtime_,
+                               &worker_channels_,
+                               models_.models().front().second.get(),
+                               coordinator_.address(),
+                               options.script)),
       pool_(router::MakePolicy(options.policy).value(),
             [this](std::shared_ptr<router::WorkerHandle> handle) {
               {
@@ -78,8 +89,14 @@ LocalCluster::LocalCluster(Options options)
                .worker_wait = options.worker_wait,
                .max_unsent_bytes = options.max_unsent_bytes},
       service_(&runtime_, &config_, &models_, &libraries_, &images_, &context_),
-      server_({.listen = Endpoint{}, .max_message_bytes = kMaxGrpcMessageBytes, .max_streams_per_connection = kMaxStreamsPerConnection}),
-      watcher_(&runtime_, &channels_, coordinator_.address(), "router", [this](std::shared_ptr<const ClusterView> view) { OnView(std::move(view)); }) {
+      server_({.listen = Endpoint{},
+               .max_message_bytes = kMaxGrpcMessageBytes,
+               .max_streams_per_connection = kMaxStreamsPerConnection}),
+      watcher_(&runtime_,
+               &channels_,
+               coordinator_.address(),
+               "router",
+               [this](std::shared_ptr<const ClusterView> view) { OnView(std::move(view)); }) {
   server_.AddService(&service_);
   const Status status = server_.Start();
   TRIPTYCH_CHECK(status.ok());
@@ -186,7 +203,8 @@ std::unique_ptr<GenerateCall> LocalCluster::Start(const v1::GenerateRequest& req
   return std::make_unique<GenerateCall>(client_, request, limit, GenerateCall::Reading::kAtOnce);
 }
 
-std::unique_ptr<ComposeCall> LocalCluster::StartArticle(const v1::ComposeRequest& request, std::chrono::milliseconds limit) {
+std::unique_ptr<ComposeCall> LocalCluster::StartArticle(const v1::ComposeRequest& request,
+                                                        std::chrono::milliseconds limit) {
   return std::make_unique<ComposeCall>(client_, request, limit);
 }
 
@@ -212,8 +230,11 @@ void LocalCluster::ExpectNothingLeft() {
   const auto requests = [this](const char* outcome) { return Metric(fmt::format("triptych_router_requests_total{{outcome=\"{}\"}}", outcome)); };
   AwaitTrue("the router comes to rest", [this] { return Metric("triptych_router_live_requests") == 0 && service_.open_requests() == 0; });
   EXPECT_EQ(requests("accepted"), requests("completed") + requests("failed") + requests("cancelled"));
-  const auto articles = [this](const char* outcome) { return Metric(fmt::format("triptych_router_articles_total{{outcome=\"{}\"}}", outcome)); };
-  EXPECT_EQ(articles("accepted"), articles("completed") + articles("failed") + articles("cancelled"));
+  const auto articles = [this](const char* outcome) {
+    return Metric(fmt::format("triptych_router_articles_total{{outcome=\"{}\"}}", outcome));
+  };
+  EXPECT_EQ(articles("accepted"),
+            articles("completed") + articles("failed") + articles("cancelled"));
   for (const auto& decoder : decoders_) AwaitTrue("an engine comes to rest", [&] { return decoder->at_rest(); });
   std::lock_guard lock(mutex_);
   for (const auto& weak : handles_) {

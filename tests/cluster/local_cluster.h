@@ -28,7 +28,7 @@ class LocalCluster {
     std::string policy = "round_robin";  // among equals in the order of their ids
     std::chrono::milliseconds worker_wait{60'000};
     int64_t max_unsent_bytes = kMaxUnsentBytesPerStream;
-    fakes::FakeShardGroup::Script script;  // what decoders answer; empty: what the fake model says
+    fakes::FakeShardGroup::Script script;   // what decoders answer; empty: what the fake model says
     fakes::ListLibrary* library = nullptr;  // of articles; outlives the cluster
   };
   explicit LocalCluster(Options options);
@@ -51,7 +51,8 @@ class LocalCluster {
 
   std::unique_ptr<GenerateCall> Start(const v1::GenerateRequest& request, std::chrono::milliseconds limit = kPatience);
   std::unique_ptr<GenerateCall> StartSlowReader(const v1::GenerateRequest& request);
-  std::unique_ptr<ComposeCall> StartArticle(const v1::ComposeRequest& request, std::chrono::milliseconds limit = kPatience);
+  std::unique_ptr<ComposeCall> StartArticle(const v1::ComposeRequest& request,
+                                            std::chrono::milliseconds limit = kPatience);
   void Drain() { service_.Drain(); }  // the router's; for good
   Heard Generate(const v1::GenerateRequest& request) { return Start(request)->Finish(); }
 

@@ -131,6 +131,7 @@ class FakeShardGroup final : public engine::ShardGroup {
   }
 
   void Choose(const engine::SampleRequest& sample, std::vector<uint64_t> seen, engine::SequenceResult& result) const {
+    const std::optional<TokenId> scripted = script_ ? script_(seen) : std::nullopt;
     if (sample.params->temperature > 0) {
       for (const uint64_t key : {sample.params->seed, uint64_t{sample.sequence}, uint64_t{sample.output_index}}) seen.push_back(key);
     }
@@ -148,7 +149,6 @@ class FakeShardGroup final : public engine::ShardGroup {
       result.candidates = all;
       return;
     }
-    const std::optional<TokenId> scripted = script_ ? script_(seen) : std::nullopt;
     TokenId id = scripted ? *scripted : NextToken(seen);
     while (!may(id)) id = (id + 1) % vocab_size_;
     result.chosen = engine::ScoredToken{.id = id, .logprob = -1};

@@ -7,8 +7,8 @@
 #include <thread>
 #include <vector>
 
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
@@ -17,7 +17,8 @@
 
 namespace triptych::fakes {
 
-// An HTTP server on a free port of this machine that gives fixed answers, one connection after another, and keeps what it was asked.
+// An HTTP server on a free port of this machine that gives fixed answers, one connection after
+// another, and keeps what it was asked.
 class HttpStandIn {
  public:
   struct Reply {
@@ -37,7 +38,9 @@ class HttpStandIn {
     thread_.join();
   }
 
-  std::string url() const { return fmt::format("http://127.0.0.1:{}", acceptor_.local_endpoint().port()); }
+  std::string url() const {
+    return fmt::format("http://127.0.0.1:{}", acceptor_.local_endpoint().port());
+  }
   void Answer(const std::string& path, Reply reply) {
     std::lock_guard lock(mutex_);
     replies_[path] = std::move(reply);
@@ -63,12 +66,17 @@ class HttpStandIn {
   void ServeOne(Socket& socket) {
     boost::system::error_code error;
     std::string request;
-    const size_t head = boost::asio::read_until(socket, boost::asio::dynamic_buffer(request), "\r\n\r\n", error);
+    const size_t head =
+        boost::asio::read_until(socket, boost::asio::dynamic_buffer(request), "\r\n\r\n", error);
     if (error) return;
     const size_t length = request.find("Content-Length: ");
     if (length != std::string::npos) {
       const size_t wanted = head + std::stoul(request.substr(length + 16));
-      if (request.size() < wanted) boost::asio::read(socket, boost::asio::dynamic_buffer(request), boost::asio::transfer_exactly(wanted - request.size()), error);
+      if (request.size() < wanted)
+        boost::asio::read(socket,
+                          boost::asio::dynamic_buffer(request),
+                          boost::asio::transfer_exactly(wanted - request.size()),
+                          error);
     }
     const size_t begin = request.find(' ') + 1;
     const std::string path = request.substr(begin, request.find(' ', begin) - begin);
@@ -83,7 +91,11 @@ class HttpStandIn {
       return;
     }
     const std::string text =
-        fmt::format("HTTP/1.1 {} X\r\n{}Content-Length: {}\r\nConnection: close\r\n\r\n{}", reply.status, reply.headers, reply.body.size(), reply.body);
+        fmt::format("HTTP/1.1 {} X\r\n{}Content-Length: {}\r\nConnection: close\r\n\r\n{}",
+                    reply.status,
+                    reply.headers,
+                    reply.body.size(),
+                    reply.body);
     boost::asio::write(socket, boost::asio::buffer(text), error);
   }
 

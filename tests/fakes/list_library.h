@@ -11,8 +11,8 @@
 
 namespace triptych::fakes {
 
-// A picture library in memory. A picture is found when its description has one of the query's words of at least three letters; all are equally good.
-// Searches may be made to fail. Thread-safe.
+// A picture library in memory. A picture is found when its description has one of the query's words
+// of at least three letters; all are equally good. Searches may be made to fail. Thread-safe.
 class ListLibrary final : public router::PictureLibrary {
  public:
   using Found = StatusOr<std::vector<router::LibraryPicture>>;
@@ -38,7 +38,8 @@ class ListLibrary final : public router::PictureLibrary {
     if (!failure_.ok()) return failure_;
     std::vector<router::LibraryPicture> found;
     for (const router::LibraryPicture& picture : pictures_) {
-      const bool wanted = !query.exclude.contains(picture.id) && HasWordOf(query.caption, picture.description);
+      const bool wanted =
+          !query.exclude.contains(picture.id) && HasWordOf(query.caption, picture.description);
       if (wanted && std::cmp_less(found.size(), query.count)) found.push_back(picture);
     }
     return found;
@@ -63,7 +64,9 @@ class ListLibrary final : public router::PictureLibrary {
 class LibraryReference final : public router::PictureLibrary {
  public:
   explicit LibraryReference(router::PictureLibrary* library) : library_(*library) {}
-  Task<StatusOr<std::vector<router::LibraryPicture>>> Search(router::PictureQuery query) override { return library_.Search(std::move(query)); }
+  Task<StatusOr<std::vector<router::LibraryPicture>>> Search(router::PictureQuery query) override {
+    return library_.Search(std::move(query));
+  }
 
  private:
   router::PictureLibrary& library_;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks the chart, the alerts and the dashboards; no cluster is needed.
+# Checks the chart, the alerts and the dashboards; no cluster is needed (deploy/verify-cluster.sh takes one).
 #
 #   deploy/verify.sh
 #
@@ -14,6 +14,8 @@ source scripts/lib.sh
 export PATH="${TRIPTYCH_DEPLOY_BIN:-$cache_dir/deploy/bin}:$PATH"
 export HELM_CACHE_HOME=$cache_dir/deploy/helm
 chart=helm/triptych
+python=$cache_dir/deploy/venv/bin/python
+[ -x "$python" ] || python=python3
 bin=${TRIPTYCH_BIN:-build/release/bin}
 work=$(mktemp -d)
 serve=
@@ -38,7 +40,7 @@ quiet() { "$@" 2> >(grep -v 'found symbolic link' >&2); }
 # Each ConfigMap's configuration, as its process reads it.   check_configurations MANIFESTS
 check_configurations() {
   [ -x "$bin/triptych-worker" ] || return 0
-  python3 deploy/configurations.py "$1" "$work/configurations"
+  "$python" deploy/configurations.py "$1" "$work/configurations"
   local file program
   for file in "$work"/configurations/*/*.yaml; do
     program=$(basename "$file" .yaml)
@@ -60,7 +62,7 @@ check_metrics() {
   "$bin/triptych" generate --router "${grpc#grpc=}" --max-new-tokens 2 Hello >/dev/null
   grep -oE 'metrics=[^ ]+' "$work/serve.log" "$work/ready" | sed 's/.*metrics=//' | sort -u >"$work/addresses"
   while read -r address; do
-    python3 -c 'import sys, urllib.request as u; print(u.urlopen(sys.argv[1]).read().decode())' \
+    "$python" -c 'import sys, urllib.request as u; print(u.urlopen(sys.argv[1]).read().decode())' \
       "http://$address/metrics" | grep -v 'vllm:' | promtool check metrics
   done <"$work/addresses"
   step "$(wc -l <"$work/addresses") processes' metrics checked"
@@ -98,6 +100,11 @@ cp deploy/compose/prometheus.yaml deploy/prometheus/rules.yaml "$work"
 promtool check config "$work/prometheus.yaml" >/dev/null
 check_configurations deploy/compose/compose.yaml
 [ ! -x "$bin/triptych-worker" ] || check_metrics
+
+if "$python" -c 'import grafana_foundation_sdk, pytest' 2>/dev/null; then
+  step "Dashboards and runbooks"
+  "$python" -m pytest -q -p no:cacheprovider deploy/test_monitoring.py
+fi
 
 if command -v helm-docs >/dev/null; then
   step "The chart's README"

@@ -26,7 +26,8 @@ def documented():
                       (ROOT / "docs/metrics.md").read_text(), re.MULTILINE)
     names = {rule["record"] for rule in RECORDS}
     for name, kind in rows:
-        names |= {name} if kind != "histogram" else {f"{name}_{part}" for part in ("bucket", "count", "sum")}
+        parts = ("_bucket", "_count", "_sum") if kind == "histogram" else ("",)
+        names |= {name + part for part in parts}
     return names
 
 
@@ -42,7 +43,8 @@ def panels(board):
 
 
 def test_a_query_without_a_known_metric_is_seen():
-    assert metrics_of('sum by (triptych_x) (rate(triptych_y{a="triptych_z"}[5m]))') == {"triptych_y"}
+    query = 'sum by (triptych_x) (rate(triptych_y{a="triptych_z"}[5m]))'
+    assert metrics_of(query) == {"triptych_y"}
     assert metrics_of('{__name__="vllm:a",b="c"}') == {"vllm:a"}
 
 
@@ -67,11 +69,11 @@ def test_every_documented_metric_of_router_and_workers_is_on_a_dashboard():
     shown = set().union(*(metrics_of(target["expr"]) for board in BOARDS
                           for panel in panels(board) for target in panel["targets"]))
     shown = {re.sub(r"_(bucket|count|sum)$", "", name) for name in shown}
-    rows = re.findall(r"^\| `(triptych_[a-z_]+)` \|", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE)
-    assert set(rows) <= shown
+    ours = {re.sub(r"_(bucket|count|sum)$", "", name) for name in documented()}
+    assert {name for name in ours if name.startswith("triptych_")} <= shown
 
 
-@pytest.mark.parametrize("rule", ALERTS + RECORDS, ids=lambda rule: rule.get("alert") or rule["record"])
+@pytest.mark.parametrize("rule", ALERTS + RECORDS, ids=lambda rule: next(iter(rule.values())))
 def test_rules_take_documented_metrics(rule):
     metrics = metrics_of(rule["expr"])
     assert metrics and metrics <= documented() | FOREIGN

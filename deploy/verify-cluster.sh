@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Installs the chart into a real cluster, with the tiny checkpoint of the tests: `helm install --wait`, `helm
-# test`, then, while a client asks without a pause through the Service, deletes of a decoder, a router
-# and the coordinator, and an upgrade. Every answer has to come, and all have to be the same.
+# Installs the chart into a real cluster, with the tiny checkpoint of the tests, and runs `helm test`;
+# then, while a client asks without a pause through the Service, deletes pods of each kind and upgrades.
+# Every answer has to come, and all have to be the same.
 #
 #   deploy/verify-cluster.sh LOAD [VALUES]
 #
-# LOAD is a command that gives the nodes the images of a docker archive, whose name follows it. VALUES are
-# further values for the cluster at hand, such as tolerations. It takes kubectl with a KUBECONFIG, helm and
-# buildah from PATH or $TRIPTYCH_DEPLOY_BIN, processes from $TRIPTYCH_BIN or build/release/bin, and a base
-# image named by $TRIPTYCH_BASE_IMAGE (debian:bookworm-slim).
+# LOAD is a command that gives the nodes the images of a docker archive, whose name follows it.
+# VALUES are further values for the cluster at hand, such as tolerations. It takes kubectl with a
+# KUBECONFIG, helm and buildah from PATH or $TRIPTYCH_DEPLOY_BIN, processes from $TRIPTYCH_BIN or
+# build/release/bin, and a base image named by $TRIPTYCH_BASE_IMAGE (debian:bookworm-slim).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/lib.sh
@@ -22,18 +22,21 @@ namespace=triptych-verify
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+build() { buildah bud -q --isolation chroot --format docker "$@" >/dev/null; }
+
 build_images() {
   deploy/docker/collect-runtime "$bin" "$work/runtime"
-  buildah bud -q --isolation chroot --format docker --ignorefile deploy/docker/ignore \
-    --build-arg "BASE_IMAGE=$base" --build-context "binaries=$work/runtime" \
-    -f deploy/docker/Dockerfile -t localhost/triptych:verify . >/dev/null
+  build --ignorefile deploy/docker/ignore --build-arg "BASE_IMAGE=$base" \
+    --build-context "binaries=$work/runtime" -f deploy/docker/Dockerfile \
+    -t localhost/triptych:verify .
   # The model travels in an image of its own, whose container copies it.
   mkdir "$work/model"
   cp -r tests/golden/xcomposer2-vl-tiny "$work/model/model"
   printf 'FROM %s\nCOPY model /model\n' "$base" >"$work/model/Dockerfile"
-  buildah bud -q --isolation chroot --format docker -t localhost/triptych-tiny:verify "$work/model" >/dev/null
+  build -t localhost/triptych-tiny:verify "$work/model"
   for image in triptych triptych-tiny; do
-    buildah push -q "localhost/$image:verify" "docker-archive:$work/$image.tar:localhost/$image:verify"
+    buildah push -q "localhost/$image:verify" \
+      "docker-archive:$work/$image.tar:localhost/$image:verify"
     $load "$work/$image.tar"
   done
   ls -l "$work"/*.tar >&2
@@ -57,11 +60,16 @@ encoders: [{name: cpu, model: tiny, replicas: 1}]
 decoders: [{name: cpu, model: tiny, replicas: 2}]
 E2
 
-chart() { helm "$1" verify helm/triptych -n $namespace -f "$work/values.yaml" -f "$values" "${@:2}"; }
+upgrade() {
+  helm upgrade --install --wait --timeout 10m verify helm/triptych -n $namespace \
+    -f "$work/values.yaml" -f "$values" "$@" >/dev/null
+}
 k() { kubectl -n $namespace "$@"; }
-first_pod() { k get pods -l "app.kubernetes.io/component=$1" -o jsonpath='{.items[0].metadata.name}'; }
+pod_of() {
+  k get pods -l "app.kubernetes.io/component=$1" -o jsonpath='{.items[0].metadata.name}'
+}
 
-# A pod that asks the same again and again, and writes one line for each answer, until it is told to stop.
+# A pod that asks the same again and again, and writes one line for each answer.
 start_client() {
   k delete pod client --ignore-not-found --now
   cat >"$work/client.py" <<'E2'
@@ -88,7 +96,11 @@ answers() { k logs client | grep -c '^answer' || true; }
 more_answers() {
   local wanted=$(($(answers) + $1)) end=$((SECONDS + 240))
   until [ "$(answers)" -ge "$wanted" ]; do
-    [ $SECONDS -lt $end ] || { k logs client --tail=5 >&2; echo "verify: the answers do not come" >&2; exit 1; }
+    if [ $SECONDS -ge $end ]; then
+      k logs client --tail=5 >&2
+      echo "verify: the answers do not come" >&2
+      exit 1
+    fi
     sleep 1
   done
 }
@@ -97,8 +109,9 @@ step "Building the images"
 build_images
 step "Installing"
 kubectl create namespace $namespace --dry-run=client -o yaml | kubectl apply -f - >/dev/null
-kubectl label --overwrite namespace $namespace pod-security.kubernetes.io/enforce=restricted >/dev/null
-chart upgrade --install --wait --timeout 5m >/dev/null
+kubectl label --overwrite namespace $namespace \
+  pod-security.kubernetes.io/enforce=restricted >/dev/null
+upgrade
 k get pods -o wide >&2
 step "helm test"
 helm test verify -n $namespace --logs
@@ -106,16 +119,16 @@ step "Asking without a pause"
 start_client
 more_answers 3
 for component in decoder router coordinator encoder; do
-  pod=$(first_pod $component)
+  pod=$(pod_of $component)
   step "Deleting $pod"
   k delete pod "$pod" --wait=true
   more_answers 3
 done
 step "Killing a decoder at once"
-k delete pod "$(first_pod decoder)" --grace-period=0 --force 2>/dev/null
+k delete pod "$(pod_of decoder)" --grace-period=0 --force 2>/dev/null
 more_answers 3
 step "Upgrading"
-chart upgrade --set decoderDefaults.maxSequences=32 --set router.maxRequests=1000 --wait --timeout 10m >/dev/null
+upgrade --set decoderDefaults.maxSequences=32 --set router.maxRequests=1000
 more_answers 3
 k logs client >"$work/answers"
 k delete pod client --now

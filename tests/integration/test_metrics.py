@@ -15,7 +15,8 @@ def documented():
 
 
 def ours(cluster):
-    return {name: kind for name, kind in exported(cluster).items() if name.startswith(("triptych_", "vllm:"))}
+    return {name: kind for name, kind in exported(cluster).items()
+            if name.startswith(("triptych_", "vllm:"))}
 
 
 def exported(cluster):
@@ -49,9 +50,11 @@ def test_work_raises_the_wanted_number_of_workers_and_its_end_lowers_it(shared_c
     def pools():
         return scaling(shared_cluster)
 
-    wait_until(lambda: set(pools()) == {"encoder", "decoder"} and pools()["decoder"] == 0, 30, "no work")
+    wait_until(lambda: set(pools()) == {"encoder", "decoder"}, 30, "both pools")
+    wait_until(lambda: pools()["decoder"] == 0, 30, "no work")
     prompt = api.Prompt(raw=api.RawPrompt(parts=[api.Part(text="and on")]))
-    request = api.GenerateRequest(prompt=prompt, stopping=api.Stopping(max_new_tokens=3000, ignore_eos=True))
+    request = api.GenerateRequest(prompt=prompt,
+                                  stopping=api.Stopping(max_new_tokens=3000, ignore_eos=True))
     streams = [shared_cluster.stub.Generate(request) for _ in range(16)]
     wait_until(lambda: pools()["decoder"] > 0, 30, "work")
     for stream in streams:

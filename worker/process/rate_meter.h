@@ -12,8 +12,8 @@ namespace triptych::worker {
 
 // How fast a counter grows, per second: an exponential mean over about `window`, from readings at
 // irregular times. Time counts that lies between two readings which are both `relevant`: so what is
-// learned while there is work at hand is not washed out by idle hours. 0 before the first such time.
-// Thread-safe.
+// learned while there is work at hand is not washed out by idle hours. 0 before the first such
+// time. Thread-safe.
 class RateMeter {
  public:
   explicit RateMeter(Duration window) : window_(window) {}

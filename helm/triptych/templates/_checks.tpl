@@ -44,8 +44,9 @@
 {{- with .Values.router }}
 {{- $least := add .preStopSeconds .drainSeconds 5 }}
 {{- if lt (int .terminationGracePeriodSeconds) (int $least) }}
-{{- fail (printf "router.terminationGracePeriodSeconds: %d is less than preStopSeconds + drainSeconds + 5 = %d"
-          (int .terminationGracePeriodSeconds) (int $least)) }}
+{{- $message := "router.terminationGracePeriodSeconds: %d is less than %s = %d" }}
+{{- fail (printf $message
+          (int .terminationGracePeriodSeconds) "preStopSeconds + drainSeconds + 5" (int $least)) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -68,7 +69,9 @@
 {{- fail (printf "%s.terminationGracePeriodSeconds: %d is less than drainSeconds + 5 = %d"
           .key (int .terminationGracePeriodSeconds) (int (add .drainSeconds 5))) }}
 {{- end }}
-{{- if and (eq (toString .rollout.maxSurge) "0") (eq (toString .rollout.maxUnavailable) "0") }}
+{{- $surge := toString .rollout.maxSurge | trimSuffix "%" }}
+{{- $unavailable := toString .rollout.maxUnavailable | trimSuffix "%" }}
+{{- if and (eq $surge "0") (eq $unavailable "0") }}
 {{- fail (printf "%s.rollout: maxSurge and maxUnavailable are both 0: no rollout could go on" .key) }}
 {{- end }}
 {{- include "triptych.checkDevice" . }}

@@ -6,7 +6,7 @@
 {{ default .Release.Name .Values.fullnameOverride | trunc 30 | trimSuffix "-" }}
 {{- end }}
 
-{{- /* What selects the objects of a part. Of a dict: root, component, and pool for a pool's own. */}}
+{{- /* What selects the objects of a part. Of a dict: root, component, and pool for a pool. */}}
 {{- define "triptych.selector" -}}
 app.kubernetes.io/name: {{ include "triptych.name" .root }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
@@ -32,7 +32,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end }}
 {{- end }}
 
-{{- /* All pools as they are after their defaults, as a YAML list: role, list and index besides. */}}
+{{- /* All pools with their defaults, as a YAML list; the last lines say what else each has. */}}
 {{- define "triptych.pools" -}}
 {{- $pools := list }}
 {{- range $role, $list := dict "encoder" .Values.encoders "decoder" .Values.decoders }}

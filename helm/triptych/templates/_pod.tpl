@@ -1,4 +1,5 @@
-{{- /* What all pods have in common. Of a dict: root, settings (of the part or pool), component, pool. */}}
+{{- /* What all pods have in common. Of a dict: root, settings (of the part or pool), component,
+       pool. */}}
 {{- define "triptych.podCommon" -}}
 serviceAccountName: {{ include "triptych.fullname" .root }}
 automountServiceAccountToken: false
@@ -104,7 +105,7 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- end }}
 
-{{- /* The whole CPUs among resources, at least 1: what a process may use, whatever the node has. */}}
+{{- /* The whole CPUs among resources, at least 1: what a process may use on any node. */}}
 {{- define "triptych.wholeCpus" -}}
 {{- $requests := get . "requests" | default dict }}
 {{- $limits := get . "limits" | default dict }}

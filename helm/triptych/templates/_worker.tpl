@@ -31,7 +31,7 @@ step_stall: {{ $pool.stepStallSeconds | int }}s
 {{- end }}
 {{- end }}
 
-{{- /* A worker's pod template. Of a dict: root, pool, model, config (the text of its ConfigMap). */}}
+{{- /* A worker's pod template. Of a dict: root, pool, model, config (its ConfigMap's text). */}}
 {{- define "triptych.workerPod" -}}
 {{- $root := .root }}
 {{- $pool := .pool }}

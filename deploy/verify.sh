@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Checks the chart, the alerts and the dashboards; no cluster is needed (deploy/verify-cluster.sh takes one).
+# Checks the chart, the alerts and the dashboards. It needs no cluster (verify-cluster.sh takes one).
 #
 #   deploy/verify.sh
 #
-# It takes helm, kubeconform, promtool from PATH or $TRIPTYCH_DEPLOY_BIN (deploy/install-tools fills it).
-# kubeconform's schemas, of Kubernetes and of the custom resources, are files KIND-GROUP-VERSION.json of
-# the folder $TRIPTYCH_KUBERNETES_SCHEMAS; without it manifests are rendered and not compared.
-# Where the processes are built, in $TRIPTYCH_BIN or build/release/bin, they check the configuration files
-# themselves, and a cluster of them shows the metrics that promtool checks.
+# It takes helm, kubeconform and promtool from PATH or $TRIPTYCH_DEPLOY_BIN (deploy/install-tools).
+# kubeconform's schemas, of Kubernetes and of the custom resources, are files KIND-GROUP-VERSION.json
+# of the folder $TRIPTYCH_KUBERNETES_SCHEMAS; without it manifests are rendered and not compared.
+# Where the processes are built, in $TRIPTYCH_BIN or build/release/bin, they check the configuration
+# files themselves, and a cluster of them shows the metrics that promtool checks.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/lib.sh
@@ -60,7 +60,8 @@ check_metrics() {
   done
   read -r _ grpc _ <"$work/ready"
   "$bin/triptych" generate --router "${grpc#grpc=}" --max-new-tokens 2 Hello >/dev/null
-  grep -oE 'metrics=[^ ]+' "$work/serve.log" "$work/ready" | sed 's/.*metrics=//' | sort -u >"$work/addresses"
+  cat "$work/serve.log" "$work/ready" | grep -oE 'metrics=[^ ]+' | cut -d= -f2 | sort -u \
+    >"$work/addresses"
   while read -r address; do
     "$python" -c 'import sys, urllib.request as u; print(u.urlopen(sys.argv[1]).read().decode())' \
       "http://$address/metrics" | grep -v 'vllm:' | promtool check metrics
@@ -79,13 +80,15 @@ for values in "$chart"/ci/*-values.yaml; do
   fi
   check_configurations "$work/$name.yaml"
 done
-[ -n "${TRIPTYCH_KUBERNETES_SCHEMAS:-}" ] || step "TRIPTYCH_KUBERNETES_SCHEMAS is not set: no schemas compared"
+[ -n "${TRIPTYCH_KUBERNETES_SCHEMAS:-}" ] ||
+  step "No schemas are compared: TRIPTYCH_KUBERNETES_SCHEMAS is not set"
 
 step "Values that are refused"
 count=0
 for values in "$chart"/ci/refused/*.yaml; do
   read -r _ wanted <"$values"
-  if helm template x "$chart" -f "$chart/ci/cpu-values.yaml" -f "$values" >/dev/null 2>"$work/error"; then
+  if helm template x "$chart" -f "$chart/ci/cpu-values.yaml" -f "$values" \
+    >/dev/null 2>"$work/error"; then
     fail "$values was taken"
   fi
   grep -qE "$wanted" "$work/error" || fail "$values: no '$wanted' in: $(cat "$work/error")"
@@ -95,7 +98,7 @@ step "$count files refused, each by the name of its key"
 
 step "Alerts"
 promtool check rules deploy/prometheus/rules.yaml >/dev/null
-promtool test rules deploy/prometheus/rules_test.yaml deploy/prometheus/rules_days_test.yaml >/dev/null
+promtool test rules deploy/prometheus/rules*_test.yaml >/dev/null
 cp deploy/compose/prometheus.yaml deploy/prometheus/rules.yaml "$work"
 promtool check config "$work/prometheus.yaml" >/dev/null
 check_configurations deploy/compose/compose.yaml

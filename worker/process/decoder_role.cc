@@ -217,6 +217,7 @@ void DecoderRole::Report(internal::v1::Heartbeat& heartbeat) const {
   load.set_waiting_sequences(static_cast<uint32_t>(stats.waiting.load()));
   load.set_waiting_prefill_tokens(static_cast<uint32_t>(stats.waiting_prefill_tokens.load()));
   load.set_used_kv_blocks(static_cast<uint32_t>(stats.used_blocks.load()));
+  load.set_tokens_per_second(output_rate_.Read(stats.output_tokens, clock_->Now()));
 }
 
 }  // namespace triptych::worker

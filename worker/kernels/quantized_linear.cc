@@ -37,7 +37,7 @@ at::Tensor PackNibblePanels(const at::Tensor& codes) {
   const at::Tensor rows = codes.contiguous();
   const auto* const from = rows.const_data_ptr<uint8_t>();
   auto* to = packed.mutable_data_ptr<uint8_t>();
-  const auto code = [&](int64_t i, int64_t o) -> uint8_t { return o < out ? from[i * out + o] : 0; };
+  const auto code = [&](int64_t i, int64_t o) { return o < out ? from[i * out + o] : 0; };
   for (int64_t first = 0; first < out; first += kPanel) {
     for (int64_t i = 0; i < in; ++i) {
       for (int64_t b = 0; b < kHalf; ++b) {

@@ -22,7 +22,8 @@ template <int Bits>
 HWY_INLINE Lanes LoadCodes(const uint8_t* from) {
   Lanes r;
   for (int i = 0; i < kLanes; ++i) {
-    const int code = Bits == 8 ? from[i] : i < kLanes / 2 ? from[i] & 15 : from[i - kLanes / 2] >> 4;
+    constexpr int kHalf = kLanes / 2;
+    const int code = Bits == 8 ? from[i] : i < kHalf ? from[i] & 15 : from[i - kHalf] >> 4;
     r.v[i] = hn::Set(FloatTag(), static_cast<float>(code));
   }
   return r;

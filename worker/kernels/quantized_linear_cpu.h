@@ -11,7 +11,7 @@ struct QuantizedLinearCpuArgs {
   LinearCpuArgs linear;     // its panels are not looked at
   int bits;                 // 4 or 8
   int64_t groups;
-  const uint8_t* codes;     // [panels, in, 16]; of 4 bits [panels, in, 8]: byte b has outputs b and, above it, b + 8
+  const uint8_t* codes;     // [panels, in, 16]; of 4 bits [panels, in, 8]: b, above it b + 8
   const float* scales;      // [panels, groups, 16]
   const uint8_t* zeros;     // [panels, groups, 16]
   const int32_t* group_of;  // [in]

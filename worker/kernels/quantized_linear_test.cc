@@ -41,9 +41,10 @@ TEST_P(QuantizedLinearTest, GivesTheBitsOfTheWidenedMatrixAndEveryRowIsItsOwn) {
       const QuantizedMatrix matrix = RandomMatrix(c, bits, ordered);
       const QuantizedLinear linear = QuantizedLinear::Pack(matrix, bias, at::kCPU);
       const at::Tensor y = linear.Forward(x);
-      EXPECT_TRUE(at::equal(y, PackedLinear::Pack(Dequantize(matrix), bias, at::kCPU).Forward(x))) << bits;
+      const at::Tensor wide = Dequantize(matrix);
+      EXPECT_TRUE(at::equal(y, PackedLinear::Pack(wide, bias, at::kCPU).Forward(x))) << bits;
       EXPECT_TRUE(at::equal(QuantizedLinear::Pack(matrix, std::nullopt, at::kCPU).Forward(x),
-                            PackedLinear::Pack(Dequantize(matrix), std::nullopt, at::kCPU).Forward(x)));
+                            PackedLinear::Pack(wide, std::nullopt, at::kCPU).Forward(x)));
       fakes::ExpectAllEqual(fakes::EveryWay([&] { return linear.Forward(x); }));
       for (int64_t row = 0; row < c.rows; ++row) {
         ASSERT_TRUE(at::equal(linear.Forward(x.narrow(0, row, 1)), y.narrow(0, row, 1))) << row;
@@ -67,8 +68,9 @@ TEST(QuantizedLinear, DequantizesByTheFormula) {
   for (int i = 0; i < 20; ++i) {
     const int g = m.group_of[i].item<int>();
     for (int o = 0; o < 9; ++o) {
-      const int difference = m.codes[i][o].item<int>() - m.zeros[g][o].item<int>();
-      EXPECT_EQ(weight[o][i].item<float>(), static_cast<float>(difference) * m.scales[g][o].item<float>());
+      const auto difference =
+          static_cast<float>(m.codes[i][o].item<int>() - m.zeros[g][o].item<int>());
+      EXPECT_EQ(weight[o][i].item<float>(), difference * m.scales[g][o].item<float>());
     }
   }
 }

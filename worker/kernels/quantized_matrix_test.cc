@@ -16,20 +16,24 @@ namespace triptych::kernels {
 namespace {
 
 TEST(RoundToNearest, GivesTheLevelsByHand) {
-  // Groups of 4 inputs: -3 to 12 is 15 steps of 1 with zero at 3; 0 to 30 is 15 steps of 2; a last group of one.
-  const at::Tensor weight = at::tensor({-3.0f, 12.0f, 0.4f, 0.6f, 30.0f, 3.0f, 5.1f, 0.0f, -7.5f}).view({1, 9});
+  // Groups of 4 inputs: -3 to 12 is 15 steps of 1 with zero at 3; 0 to 30 is 15 steps of 2; a last
+  // group of one.
+  const at::Tensor weight =
+      at::tensor({-3.0f, 12.0f, 0.4f, 0.6f, 30.0f, 3.0f, 5.1f, 0.0f, -7.5f}).view({1, 9});
   const QuantizedMatrix matrix = RoundToNearest(weight, 4, 4);
   EXPECT_TRUE(at::equal(matrix.codes.t(), at::tensor({0, 15, 3, 4, 15, 2, 3, 0, 0}).view({1, 9})));
   EXPECT_TRUE(at::equal(matrix.scales, at::tensor({1.0f, 2.0f, 0.5f}).view({3, 1})));
   EXPECT_TRUE(at::equal(matrix.zeros, at::tensor({3, 0, 15}).view({3, 1})));
   EXPECT_TRUE(at::equal(matrix.group_of, at::tensor({0, 0, 0, 0, 1, 1, 1, 1, 2})));
-  EXPECT_TRUE(at::equal(Dequantize(matrix),
-                        at::tensor({-3.0f, 12.0f, 0.0f, 1.0f, 30.0f, 4.0f, 6.0f, 0.0f, -7.5f}).view({1, 9})));
+  const at::Tensor wanted =
+      at::tensor({-3.0f, 12.0f, 0.0f, 1.0f, 30.0f, 4.0f, 6.0f, 0.0f, -7.5f}).view({1, 9});
+  EXPECT_TRUE(at::equal(Dequantize(matrix), wanted));
 }
 
 TEST(RoundToNearest, IsWithinHalfAStepOfEveryWeight) {
   for (const int bits : {4, 8}) {
-    for (const auto& [out, in, group_size] : {std::tuple{5, 64, 64}, {33, 100, 32}, {1, 7, 64}, {40, 160, 64}}) {
+    for (const auto& [out, in, group_size] :
+         {std::tuple{5, 64, 64}, {33, 100, 32}, {1, 7, 64}, {40, 160, 64}}) {
       const at::Tensor weight = at::randn({out, in}) * 0.02 + 0.01;
       const QuantizedMatrix matrix = RoundToNearest(weight, bits, group_size);
       const at::Tensor error = (Dequantize(matrix) - weight).abs();
@@ -78,8 +82,8 @@ TEST(RoundToNearest, DoesNotHangOnTheTeam) {
 TEST(JoinOutputs, PutsOutputsSideBySide) {
   const at::Tensor weight = at::randn({30, 40});
   const QuantizedMatrix whole = RoundToNearest(weight, 8, 16);
-  const QuantizedMatrix joined =
-      JoinOutputs({RoundToNearest(weight.narrow(0, 0, 11), 8, 16), RoundToNearest(weight.narrow(0, 11, 19), 8, 16)});
+  const QuantizedMatrix joined = JoinOutputs({RoundToNearest(weight.narrow(0, 0, 11), 8, 16),
+                                              RoundToNearest(weight.narrow(0, 11, 19), 8, 16)});
   EXPECT_TRUE(at::equal(Dequantize(joined), Dequantize(whole)));
 }
 

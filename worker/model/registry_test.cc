@@ -120,7 +120,8 @@ TEST_F(RegistryTest, RefusesAQuantisedLayerThatIsNotWhole) {
   tensors[layer + ".linear.g_idx"] = at::zeros({32}, at::kInt);
   tensors["model.norm.scales"] = at::zeros({1});
   fakes::WriteCheckpoint(folder_.path(), fakes::TinyConfig({}), tensors);
-  EXPECT_THAT(LoadRefusal(folder_.path()), HasSubstr("'model.norm.scales' is not part of this model"));
+  EXPECT_THAT(LoadRefusal(folder_.path()),
+              HasSubstr("'model.norm.scales' is not part of this model"));
   EXPECT_THAT(LoadRefusal(folder_.path(), "int4"), HasSubstr("quantised already (gptq, 4 bits"));
 }
 

@@ -80,8 +80,8 @@ std::vector<StoredCase> StoredCases() {
 class StoredLayerTest : public ::testing::TestWithParam<StoredCase> {
  protected:
   static Checkpoint Tables() {
-    const auto file =
-        weights::OpenSafetensors(TRIPTYCH_TEST_DATA "/../worker/quantization/testdata/layers.safetensors");
+    const auto file = weights::OpenSafetensors(
+        TRIPTYCH_TEST_DATA "/../worker/quantization/testdata/layers.safetensors");
     EXPECT_TRUE(file.ok()) << file.status();
     Tensors tensors;
     for (const auto& tensor : file->tensors()) {
@@ -196,7 +196,8 @@ INSTANTIATE_TEST_SUITE_P(
     All,
     BadLayerTest,
     ::testing::Values(
-        BadCase{"NoGroups", true, "l.g_idx", {}, kLayer, "'l.g_idx' is missing; its shape should be [16]"},
+        BadCase{"NoGroups", true, "l.g_idx", {}, kLayer,
+                "'l.g_idx' is missing; its shape should be [16]"},
         BadCase{"NoScales", true, "l.scales", {}, kLayer, "'l.scales' is missing"},
         BadCase{"NoZeros", false, "l.qzeros", {}, kLayer, "'l.qzeros' is missing"},
         BadCase{"NoWeights", false, "l.qweight", {}, kLayer, "'l.qweight' is missing"},
@@ -217,8 +218,10 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"WholeScales", true, "l.scales", at::zeros({1, 8}, at::kInt), kLayer,
                 "'l.scales' has dtype I32, wanted BF16"},
         BadCase{"InputsNoWords", true, "", {}, {"l", 12, 8}, "its 12 inputs are no multiple of 8"},
-        BadCase{"OutputsNoWords", true, "", {}, {"l", 16, 12}, "its 12 outputs are no multiple of 8"},
-        BadCase{"InputsNoGroups", false, "", {}, {"l", 24, 8}, "its 24 inputs are no multiple of 16"}),
+        BadCase{"OutputsNoWords", true, "", {}, {"l", 16, 12},
+                "its 12 outputs are no multiple of 8"},
+        BadCase{"InputsNoGroups", false, "", {}, {"l", 24, 8},
+                "its 24 inputs are no multiple of 16"}),
     [](const auto& info) { return info.param.name; });
 
 }  // namespace

@@ -28,13 +28,15 @@ constexpr Scheme kGptq{.method = Method::kGptq};
 constexpr Scheme kAwq{.method = Method::kAwq};
 
 TEST(PlainNamesTest, AreThoseThatModelsKnow) {
-  const auto loader = Checkpoint({"a.linear.qweight", "a.linear.qzeros", "a.linear.scales", "a.linear.g_idx",
-                                  "a.linear.bias", "a.Plora_A.weight", "b.qweight", "b.qzeros", "b.scales", "b.g_idx",
+  const auto loader = Checkpoint({"a.linear.qweight", "a.linear.qzeros", "a.linear.scales",
+                                  "a.linear.g_idx", "a.linear.bias", "a.Plora_A.weight",
+                                  "b.qweight", "b.qzeros", "b.scales", "b.g_idx",
                                   "c.weight", "c.bias", "d.scales"});
   const auto plain = PlainNames::Over(loader.get(), kGptq);
   ASSERT_TRUE(plain.ok()) << plain.status();
   EXPECT_THAT((*plain)->Names(),
-              UnorderedElementsAre("a.weight", "a.Plora_A.weight", "b.weight", "c.weight", "c.bias", "d.scales"));
+              UnorderedElementsAre(
+                  "a.weight", "a.Plora_A.weight", "b.weight", "c.weight", "c.bias", "d.scales"));
   EXPECT_TRUE((*plain)->Has("a.linear.qweight"));
   EXPECT_FALSE((*plain)->Has("a.weight"));
   EXPECT_EQ(QuantizedName(**plain, "a"), "a.linear");
@@ -43,13 +45,15 @@ TEST(PlainNamesTest, AreThoseThatModelsKnow) {
 
 TEST(PlainNamesTest, WhatNobodyReadsKeepsItsName) {
   const auto loader = Checkpoint({"a.qweight", "a.g_idx"});
-  EXPECT_THAT((*PlainNames::Over(loader.get(), kAwq))->Names(), UnorderedElementsAre("a.weight", "a.g_idx"));
+  EXPECT_THAT((*PlainNames::Over(loader.get(), kAwq))->Names(),
+              UnorderedElementsAre("a.weight", "a.g_idx"));
 }
 
 TEST(PlainNamesTest, ALayerStoredTwiceIsRefused) {
   const auto loader = Checkpoint({"a.linear.qweight", "a.weight"});
-  EXPECT_THAT(std::string(Message(PlainNames::Over(loader.get(), kGptq).status())),
-              AllOf(HasSubstr("'a.weight'"), HasSubstr("'a.linear.qweight'"), HasSubstr("stored twice")));
+  EXPECT_THAT(
+      std::string(Message(PlainNames::Over(loader.get(), kGptq).status())),
+      AllOf(HasSubstr("'a.weight'"), HasSubstr("'a.linear.qweight'"), HasSubstr("stored twice")));
 }
 
 TEST(PlainNamesTest, QuantisedTensorsAreFound) {

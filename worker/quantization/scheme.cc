@@ -27,7 +27,9 @@ void ReadSizes(JsonConfig& json, Scheme& scheme) {
                fmt::format("{} is not supported; allowed is {}", bits, is_gptq ? "4 or 8" : "4"));
   json.Require(json.Has("group_size"), "group_size", "it is missing");
   json.Integer("group_size", &group_size, -1, 1 << 20);
-  json.Require(group_size != 0, "group_size", "0 is not supported; allowed are -1 (all inputs) and 1 upwards");
+  json.Require(group_size != 0,
+               "group_size",
+               "0 is not supported; allowed are -1 (all inputs) and 1 upwards");
   scheme.bits = bits;
   scheme.group_size = std::max(group_size, 0);
 }
@@ -100,7 +102,8 @@ StatusOr<Scheme> ReadScheme(const std::string& model_dir) {
     const nlohmann::json* object = outer.Object(kKey);
     TRIPTYCH_RETURN_IF_ERROR(outer.status());
     JsonConfig inner(*object, path, fmt::format("{}.", kKey));
-    inner.Require(inner.Has("quant_method"), "quant_method", "it is missing; allowed is gptq or awq");
+    inner.Require(
+        inner.Has("quant_method"), "quant_method", "it is missing; allowed is gptq or awq");
     return ParseScheme(inner, /*method=*/"");
   }
   const std::string beside = model_dir + "/quantize_config.json";

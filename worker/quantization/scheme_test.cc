@@ -17,6 +17,11 @@ StatusOr<Scheme> Read(std::string_view config, std::string_view beside = {}) {
   return ReadScheme(folder.path());
 }
 
+// config.json with a quantization_config, of these keys beside bits and group_size.
+std::string ConfigOf(std::string_view keys) {
+  return fmt::format(R"({{"quantization_config": {{"bits": 4, "group_size": 128, {}}}}})", keys);
+}
+
 TEST(SchemeTest, AFloatingPointCheckpointHasNone) {
   for (const char* config : {"{}", R"({"quantization_config": null})"}) {
     const auto scheme = Read(config);
@@ -27,8 +32,8 @@ TEST(SchemeTest, AFloatingPointCheckpointHasNone) {
 }
 
 TEST(SchemeTest, GptqIsReadFromConfigJson) {
-  const auto scheme = Read(R"({"quantization_config": {"quant_method": "gptq", "bits": 4, "group_size": 128,
-                               "desc_act": true, "sym": true, "damp_percent": 0.01}})");
+  const auto scheme = Read(
+      ConfigOf(R"("quant_method": "gptq", "desc_act": true, "sym": true, "damp_percent": 0.01)"));
   ASSERT_TRUE(scheme.ok()) << scheme.status();
   EXPECT_EQ(scheme->method, Method::kGptq);
   EXPECT_EQ(scheme->bits, 4);
@@ -40,7 +45,9 @@ TEST(SchemeTest, GptqIsReadFromConfigJson) {
 }
 
 TEST(SchemeTest, GptqIsReadFromAutoGptqsFileToo) {
-  const auto scheme = Read("{}", R"({"bits": 8, "group_size": -1, "desc_act": false, "model_name_or_path": null})");
+  const auto scheme = Read(
+      "{}",
+      R"({"bits": 8, "group_size": -1, "desc_act": false, "model_name_or_path": null})");
   ASSERT_TRUE(scheme.ok()) << scheme.status();
   EXPECT_EQ(scheme->method, Method::kGptq);
   EXPECT_EQ(scheme->bits, 8);
@@ -50,23 +57,23 @@ TEST(SchemeTest, GptqIsReadFromAutoGptqsFileToo) {
 }
 
 TEST(SchemeTest, ConfigJsonComesFirst) {
-  const auto scheme = Read(R"({"quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 64}})",
-                           R"({"bits": 8, "group_size": 128})");
+  const auto scheme =
+      Read(ConfigOf(R"("quant_method": "awq")"), R"({"bits": 8, "group_size": 64})");
   ASSERT_TRUE(scheme.ok()) << scheme.status();
   EXPECT_EQ(scheme->method, Method::kAwq);
-  EXPECT_EQ(scheme->group_size, 64);
+  EXPECT_EQ(scheme->group_size, 128);
 }
 
 TEST(SchemeTest, TheSecondFormatOfGptqHasItsZerosAsTheyCount) {
-  const auto scheme = Read(R"({"quantization_config": {"quant_method": "GPTQ", "bits": 4, "group_size": 32,
-                               "checkpoint_format": "gptq_v2"}})");
+  const auto scheme =
+      Read(ConfigOf(R"("quant_method": "GPTQ", "checkpoint_format": "gptq_v2")"));
   ASSERT_TRUE(scheme.ok()) << scheme.status();
   EXPECT_FALSE(scheme->zeros_less_one);
 }
 
 TEST(SchemeTest, AwqOfLmdeployIsRead) {
-  const auto scheme = Read(R"({"quantization_config": {"quant_method": "awq", "version": "GEMM", "bits": 4,
-                               "group_size": 128, "zero_point": true}})");
+  const auto scheme =
+      Read(ConfigOf(R"("quant_method": "awq", "version": "GEMM", "zero_point": true)"));
   ASSERT_TRUE(scheme.ok()) << scheme.status();
   EXPECT_EQ(scheme->method, Method::kAwq);
   EXPECT_EQ(scheme->ToString(), "awq, 4 bits, groups of 128");
@@ -103,17 +110,21 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"NoBits", R"({"quant_method": "gptq", "group_size": 128})", "bits: it is missing"},
         BadCase{"TextBits", R"({"quant_method": "gptq", "bits": "4", "group_size": 128})",
                 "bits: \"4\" is not a whole number"},
-        BadCase{"NoGroupSize", R"({"quant_method": "gptq", "bits": 4})", "group_size: it is missing"},
+        BadCase{"NoGroupSize",
+                R"({"quant_method": "gptq", "bits": 4})", "group_size: it is missing"},
         BadCase{"GroupsOfNone", R"({"quant_method": "gptq", "bits": 4, "group_size": 0})",
                 "group_size: 0 is not supported"},
         BadCase{"OtherFormat",
-                R"({"quant_method": "gptq", "bits": 4, "group_size": 128, "checkpoint_format": "marlin"})",
-                "checkpoint_format: 'marlin' is not supported; allowed is gptq or gptq_v2"},
-        BadCase{"Marlin", R"({"quant_method": "gptq", "bits": 4, "group_size": 128, "is_marlin_format": true})",
+                R"({"quant_method": "gptq", "bits": 4, "group_size": 1, "checkpoint_format": "3"})",
+                "checkpoint_format: '3' is not supported; allowed is gptq or gptq_v2"},
+        BadCase{"Marlin",
+                R"({"quant_method": "gptq", "bits": 4, "group_size": 1, "is_marlin_format": true})",
                 "is_marlin_format: this layout is not supported"},
-        BadCase{"Gemv", R"({"quant_method": "awq", "bits": 4, "group_size": 128, "version": "gemv"})",
+        BadCase{"Gemv",
+                R"({"quant_method": "awq", "bits": 4, "group_size": 128, "version": "gemv"})",
                 "version: 'gemv' is not supported; allowed is gemm"},
-        BadCase{"NoZeroPoint", R"({"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": false})",
+        BadCase{"NoZeroPoint",
+                R"({"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": false})",
                 "zero_point: false is not supported"}),
     [](const auto& info) { return info.param.name; });
 
@@ -129,18 +140,21 @@ TEST(SchemeTest, WhatIsWantedIsTakenWhereTheCheckpointSaysNothing) {
 
 TEST(SchemeTest, AQuantisedCheckpointIsNotQuantisedAgain) {
   const fakes::TemporaryFolder folder;
-  folder.Write("config.json", R"({"quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 128}})");
+  folder.Write("config.json", ConfigOf(R"("quant_method": "awq")"));
   EXPECT_EQ(ChooseScheme(folder.path(), {})->method, Method::kAwq);
   const auto twice = ChooseScheme(folder.path(), *ParseWeights("int8"));
   EXPECT_EQ(twice.status().code(), StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(Message(twice.status())),
-              AllOf(HasSubstr("weights: int8"), HasSubstr("awq, 4 bits"), HasSubstr("allowed is stored")));
+              AllOf(HasSubstr("weights: int8"),
+                    HasSubstr("awq, 4 bits"),
+                    HasSubstr("allowed is stored")));
 }
 
 TEST(SchemeTest, OtherWeightsAreRefused) {
   EXPECT_EQ(ParseWeights("int8")->bits, 8);
   const auto bad = ParseWeights("int3");
-  EXPECT_THAT(std::string(Message(bad.status())), HasSubstr("weights: 'int3' is not one of stored, int8, int4"));
+  EXPECT_THAT(std::string(Message(bad.status())),
+              HasSubstr("weights: 'int3' is not one of stored, int8, int4"));
 }
 
 }  // namespace

@@ -144,7 +144,8 @@ StatusOr<TpLinear> TpLinear::LoadQuantized(const weights::WeightLoader& loader,
   for (const auto& [spec, rows] : parts) {
     if (!IsQuantized(loader, spec, context)) {
       return FailedPrecondition(
-          "layers '{}' and '{}' have one input and are packed as one: both must be quantised, or none",
+          "layers '{}' and '{}' have one input and are packed as one: both must be quantised, or "
+          "none",
           parts.front().spec.name,
           spec.name);
     }

@@ -63,12 +63,12 @@ class QuantizedTpLinearTest : public ::testing::Test {
 
 TEST_F(QuantizedTpLinearTest, LayersWithInputsInOrdersOfTheirOwnStandSideBySide) {
   fakes::RankCrew(1).Run([&](comm::Communicator& communicator) {
-    const auto linear = TpLinear::LoadJoined(*loader_,
-                                             {{Spec("gptq"), {3, 20}},
-                                              {Spec("gptq"), {30, 40}},
-                                              {Spec("gptq_act_order"), {1, 40}},
-                                              {Spec("gptq"), {0, 3}}},
-                                             {.communicator = &communicator, .quantization = kGptq});
+    const std::vector<LinearRows> parts = {{Spec("gptq"), {3, 20}},
+                                           {Spec("gptq"), {30, 40}},
+                                           {Spec("gptq_act_order"), {1, 40}},
+                                           {Spec("gptq"), {0, 3}}};
+    const auto linear = TpLinear::LoadJoined(
+        *loader_, parts, {.communicator = &communicator, .quantization = kGptq});
     ASSERT_TRUE(linear.ok()) << linear.status();
     const at::Tensor first = Product(x_, first_);
     const at::Tensor wanted = at::cat({first.narrow(1, 3, 17),
@@ -111,8 +111,9 @@ TEST_F(QuantizedTpLinearTest, LayersInFloatingPointStaySoInAQuantisedCheckpoint)
     EXPECT_TRUE(at::equal(plain->Forward(x_), Product(x_, first_)));
     const auto mixed = TpLinear::LoadJoined(
         *loader_, {{Spec("gptq"), {0, kOut}}, {Spec("plain"), {0, kOut}}}, context);
-    EXPECT_THAT(std::string(Message(mixed.status())),
-                AllOf(HasSubstr("'gptq'"), HasSubstr("'plain'"), HasSubstr("both must be quantised")));
+    EXPECT_THAT(
+        std::string(Message(mixed.status())),
+        AllOf(HasSubstr("'gptq'"), HasSubstr("'plain'"), HasSubstr("both must be quantised")));
   });
 }
 

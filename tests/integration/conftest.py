@@ -19,10 +19,8 @@ def bin_dir():
     return folder
 
 
-@pytest.fixture(scope="session")
-def api(tmp_path_factory):
-    """The public API's modules as another language's client has them: made from the proto file alone."""
-    out = tmp_path_factory.mktemp("stubs")
+def make_api(out):
+    """The public API's modules as another language's client has them: made, in folder `out`, from the proto file alone."""
     code = protoc.main([
         "protoc", f"-I{ROOT / 'proto'}", f"-I{pathlib.Path(importlib.import_module('grpc_tools').__file__).parent / '_proto'}",
         f"--python_out={out}", f"--grpc_python_out={out}", "triptych/v1/inference.proto", "google/rpc/status.proto",
@@ -32,6 +30,11 @@ def api(tmp_path_factory):
     pb = importlib.import_module("triptych.v1.inference_pb2")
     pb.stub = importlib.import_module("triptych.v1.inference_pb2_grpc").InferenceStub
     return pb
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory):
+    return make_api(tmp_path_factory.mktemp("stubs"))
 
 
 def golden_sets():

@@ -44,4 +44,4 @@ def test_weights_are_not_made_up_unasked(bin_dir, bare_model):
     config.write_text(f"model: {bare_model}\nlisten: 127.0.0.1:0\nmetrics_listen: 127.0.0.1:0\n")
     done = subprocess.run([bin_dir / "triptych-worker", "--config", config], capture_output=True, text=True, timeout=60)
     assert done.returncode != 0
-    assert "has none of model.safetensors, model.safetensors.index.json, pytorch_model.bin" in done.stderr
+    assert "has none of model.safetensors, model.safetensors.index.json, gptq_model-*.safetensors, pytorch_model.bin" in done.stderr

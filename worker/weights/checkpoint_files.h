@@ -20,8 +20,9 @@ struct CheckpointFiles {
 };
 
 // The first of these that is there: model.safetensors, model.safetensors.index.json,
-// pytorch_model.bin, pytorch_model.bin.index.json; of one format, if one is wanted.
-// kFailedPrecondition says what was looked for, and what an index has wrong.
+// gptq_model-*.safetensors, pytorch_model.bin, pytorch_model.bin.index.json, gptq_model-*.bin; of
+// one format, if one is wanted. kFailedPrecondition says what was looked for, and what an index has
+// wrong.
 StatusOr<CheckpointFiles> FindCheckpointFiles(const std::string& dir,
                                               CheckpointFormat format = CheckpointFormat::kAny);
 

@@ -129,6 +129,16 @@ TEST(DenseAttention, IsCloseAndEveryTileIsItsOwn) {
   }
 }
 
+TEST(DenseAttention, KeysMayBeFewerOrMoreThanQueries) {
+  for (const auto& [n, m] : {std::pair<int64_t, int64_t>{1, 33}, {9, 26}, {20, 3}, {7, 1}}) {
+    const at::Tensor q = at::randn({2, n, 3, 24}), k = at::randn({2, m, 3, 24}), v = at::randn({2, m, 3, 24});
+    const auto heads_first = [](const at::Tensor& t) { return t.to(at::kDouble).transpose(1, 2); };
+    const at::Tensor scores = at::matmul(heads_first(q), heads_first(k).transpose(2, 3)) / std::sqrt(24.0);
+    const at::Tensor wanted = at::matmul(at::softmax(scores, -1), heads_first(v)).transpose(1, 2);
+    EXPECT_LT(MaxDifference(DenseAttention(q, k, v), wanted), 1e-5) << n << " " << m;
+  }
+}
+
 // A sequence of `n` positions with its queries, keys and values.
 struct PagedCase {
   explicit PagedCase(int64_t n, int64_t heads = 4, int64_t kv_heads = 2, int64_t head_dim = 24)

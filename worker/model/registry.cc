@@ -5,6 +5,7 @@
 
 #include "common/json/json_config.h"
 #include "worker/model/internlm2/decoder.h"
+#include "worker/model/internlm_xcomposer/decoder.h"
 #include "worker/model/internlm_xcomposer2/decoder.h"
 #include "worker/model/llama/decoder.h"
 #include "worker/model/llava/decoder.h"
@@ -24,6 +25,7 @@ struct Family {
 };
 
 constexpr std::array kFamilies = {
+    Family{"InternLMXComposer", internlm_xcomposer::Describe, internlm_xcomposer::MakeRunner},
     Family{"internlmxcomposer2", internlm_xcomposer2::Describe, internlm_xcomposer2::MakeRunner},
     Family{"internlm2", internlm2::Describe, internlm2::MakeRunner},
     Family{"llama", llama::Describe, llama::MakeRunner},

@@ -4,6 +4,7 @@
 
 #include "common/check.h"
 #include "worker/vision/large_tensor.h"
+#include "worker/vision/pil_resize.h"
 
 namespace triptych::vision {
 namespace {
@@ -41,6 +42,10 @@ at::Tensor NormalizeForClip(const at::Tensor& rgb) {
     for (int64_t i = 0; i < pixels; ++i) out[i] = table[in[i * kColors + color]];
   }
   return planes;
+}
+
+at::Tensor SquashForClip(const at::Tensor& rgb, int32_t side) {
+  return NormalizeForClip(PilResize(rgb, {side, side}, ResizeFilter::kBicubic)).unsqueeze(0);
 }
 
 }  // namespace triptych::vision

@@ -31,7 +31,8 @@ StatusOr<std::unique_ptr<ModelCard>> LoadCard(const std::string& model_dir) {
   for (const std::string_view spelling : {kEndOfHuman, kEndOfBot}) {
     const TokenId id = parts.tokenizer->SpecialId(spelling);
     if (id < 0) {
-      return FailedPrecondition("{}: the tokenizer lacks the special token {}", model_dir, spelling);
+      return FailedPrecondition(
+          "{}: the tokenizer lacks the special token {}", model_dir, spelling);
     }
     parts.stop_token_ids.push_back(id);
   }

@@ -13,10 +13,11 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-// The keys of the released 7B.
+// As a released 7B has it, by what is known of it.
 constexpr char kReleased[] = R"({"architectures": ["InternLMXComposerForCausalLM"], "bias": true,
-    "bos_token_id": 1, "device": "cuda", "eos_token_id": 2, "hidden_act": "silu", "hidden_size": 4096,
-    "initializer_range": 0.02, "intermediate_size": 11008, "intern_converted_llm": true,
+    "bos_token_id": 1, "device": "cuda", "eos_token_id": 2, "hidden_act": "silu",
+    "hidden_size": 4096, "initializer_range": 0.02, "intermediate_size": 11008,
+    "intern_converted_llm": true,
     "internlm_lora": {"freeze": false, "learn_param": ["q", "v", "ffn"], "lora_alpha": 256.0,
                       "lora_dropout": 0.05, "lora_r": 256, "train": true},
     "kqvo_bias": true, "max_position_embeddings": 2048, "model_type": "InternLMXComposer",
@@ -53,7 +54,8 @@ TEST(InternLmXComposerConfig, ReadsAReleasedOne) {
 
 TEST(InternLmXComposerConfig, ScaleIsAlphaByRankWithTheConstructorsDefaults) {
   const auto scale = [](const char* lora) {
-    return ParseConfig(std::string(R"({"internlm_lora": )") + lora + "}", "config.json")->lora.scale;
+    const std::string config = std::string(R"({"internlm_lora": )") + lora + "}";
+    return ParseConfig(config, "config.json")->lora.scale;
   };
   EXPECT_EQ(scale(R"({"learn_param": ["o"]})"), 2);
   EXPECT_EQ(scale(R"({"learn_param": [], "lora_r": 64})"), 0.25);

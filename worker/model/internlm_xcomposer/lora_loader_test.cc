@@ -76,7 +76,8 @@ TEST_F(LoraLoaderTest, PassesOnWhatHasNoPair) {
   const LoraLoader& loader = Open();
   EXPECT_TRUE(
       at::equal(*loader.Load("b.weight", {kOut, kIn}, Slice::All()), tensors_["b.weight"]));
-  EXPECT_TRUE(at::equal(*loader.Load("a.bias", {kOut}, {0, 2, 9}), tensors_["a.bias"].slice(0, 2, 9)));
+  EXPECT_TRUE(
+      at::equal(*loader.Load("a.bias", {kOut}, {0, 2, 9}), tensors_["a.bias"].slice(0, 2, 9)));
   EXPECT_TRUE(loader.Has("b.weight"));
   EXPECT_EQ(*loader.Shape("a.bias"), std::vector<int64_t>{kOut});
   EXPECT_EQ(loader.StoredBytes("a.bias"), 2 * kOut);

@@ -10,7 +10,8 @@ namespace triptych::vision {
 // canvas normalised for CLIP, bit for bit as torch computes it on a CPU. `canvas` [rows * side, columns * side, 3] uint8.
 //
 // A canvas is a whole number of times as long as the view. So the filter falls on the middle of two pixels everywhere (even numbers: four
-// taps, the same weights, exact in float32) or on one pixel (odd numbers: that one alone), and only what it falls on is normalised.
+// taps, always the same weights) or on one pixel (odd numbers: that one alone). What lies between is left out before torch's own kernel runs:
+// the view of the rest is the view of the whole.
 at::Tensor GlobalView(const at::Tensor& canvas, const Tiling& tiling);
 
 }  // namespace triptych::vision

@@ -11,8 +11,8 @@ namespace triptych::kernels {
 
 // y = x W^T + b, with W in whole numbers. Immutable after Pack, thread-safe.
 //
-// CPU: activations float32. Weights are widened in the cache, 64 inputs of 64 outputs at a time, and
-// give bit for bit what PackedLinear gives of Dequantize(matrix), whatever the number of rows.
+// CPU: activations float32. Weights are widened in the cache, 64 inputs of 64 outputs at a time,
+// and give bit for bit what PackedLinear gives of Dequantize(matrix), whatever the number of rows.
 // CUDA: activations bfloat16 or float32; each product widens the whole matrix to their dtype
 // first.
 class QuantizedLinear {

@@ -63,15 +63,16 @@ HWY_INLINE void Widen(
   const uint8_t* codes = args.codes + (panel * args.linear.in + begin) * kBytes;
   const float* const scales = args.scales + panel * args.groups * kLanes;
   const uint8_t* const zeros = args.zeros + panel * args.groups * kLanes;
-  int32_t group = -1;
-  Lanes scale = Fill(0), zero = Fill(0);
-  for (int64_t k = begin; k < end; ++k, codes += kBytes, to += kLanes) {
-    if (args.group_of[k] != group) {
-      group = args.group_of[k];
-      scale = Load16(scales + group * kLanes);
-      zero = LoadCodes<8>(zeros + group * kLanes);
-    }
-    Store16(Mul(Sub(LoadCodes<Bits>(codes), zero), scale), to);
+  for (int64_t k = begin; k < end;) {
+    const int32_t group = args.group_of[k];
+    const Lanes scale = Load16(scales + group * kLanes);
+    const Lanes zero = LoadCodes<8>(zeros + group * kLanes);
+    do {  // as long as the group lasts
+      Store16(Mul(Sub(LoadCodes<Bits>(codes), zero), scale), to);
+      codes += kBytes;
+      to += kLanes;
+      ++k;
+    } while (k < end && args.group_of[k] == group);
   }
 }
 

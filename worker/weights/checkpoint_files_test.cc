@@ -37,7 +37,8 @@ TEST(CheckpointFilesTest, AutoGptqNamesItsFileByItself) {
   folder.Write("gptq_model-4bit-64g.safetensors", "x");
   EXPECT_THAT(Refusal(folder), HasSubstr("gptq_model-4bit-64g.safetensors: which of them"));
   folder.Write("model.safetensors", "x");
-  EXPECT_THAT(FindCheckpointFiles(folder.path())->paths, ElementsAre(folder.File("model.safetensors")));
+  EXPECT_THAT(FindCheckpointFiles(folder.path())->paths,
+              ElementsAre(folder.File("model.safetensors")));
 }
 
 TEST(CheckpointFilesTest, AnIndexNamesTheShards) {

@@ -32,6 +32,8 @@ struct ServeConfig {
   std::string model;
   std::string name;
   std::string host = "127.0.0.1";
+  std::string load_format = "auto";
+  std::string weights = "stored";
   std::string device = "cpu";
   std::string dtype = "auto";
   std::string policy = "prefix_affinity";
@@ -55,6 +57,8 @@ Status ReadConfig(const std::string& path, ServeConfig& config) {
   yaml.Field("model", &config.model);
   yaml.Field("name", &config.name);
   yaml.Field("host", &config.host);
+  yaml.Field("load_format", &config.load_format);
+  yaml.Field("weights", &config.weights);
   yaml.Field("device", &config.device);
   yaml.Field("dtype", &config.dtype);
   yaml.Field("policy", &config.policy);
@@ -233,11 +237,13 @@ class Supervisor {
     yaml.Field("roles", &roles);
     yaml.Field("model", &config_.model);
     yaml.Field("model_name", &config_.name);
+    yaml.Field("load_format", &config_.load_format);
     yaml.Field("device", &config_.device);
     yaml.Field("dtype", &config_.dtype);
     listen("listen", 0, {});
     listen("metrics_listen", 0, member.metrics());
     if (!decodes) return yaml.Finish();
+    yaml.Field("weights", &config_.weights);
     yaml.Field("tensor_parallel", &config_.tensor_parallel, {1, 64});
     yaml.Field("kv_blocks", &config_.kv_blocks, {1, 0x7fffffff});
     yaml.Field("max_sequences", &config_.max_sequences, {1, 65536});
@@ -340,6 +346,8 @@ void AddServe(CLI::App& app, SignalWaiter* signals, int* exit_status) {
       {command->add_option("--model", flags->model, "The checkpoint's folder"), [flags](ServeConfig& c) { c.model = flags->model; }},
       {command->add_option("--name", flags->name, "The model's name for clients; without it the folder's"), [flags](ServeConfig& c) { c.name = flags->name; }},
       {command->add_option("--host", flags->host, "Where all processes listen")->capture_default_str(), [flags](ServeConfig& c) { c.host = flags->host; }},
+      {command->add_option("--load-format", flags->load_format, "What the weights are read from: auto (safetensors, else torch archives), safetensors, torch, or dummy: random weights for config.json and tokenizer alone")->check(CLI::IsMember({"auto", "safetensors", "torch", "dummy"}))->capture_default_str(), [flags](ServeConfig& c) { c.load_format = flags->load_format; }},
+      {command->add_option("--weights", flags->weights, "Of the decoders' linear layers: as stored, or rounded to int8 or int4 when they are read")->check(CLI::IsMember({"stored", "int8", "int4"}))->capture_default_str(), [flags](ServeConfig& c) { c.weights = flags->weights; }},
       {command->add_option("--device", flags->device, "cpu, cuda")->capture_default_str(), [flags](ServeConfig& c) { c.device = flags->device; }},
       {command->add_option("--dtype", flags->dtype, "Of computing: auto, float32, bfloat16 (cuda)")->capture_default_str(), [flags](ServeConfig& c) { c.dtype = flags->dtype; }},
       {command->add_option("--policy", flags->policy, "prefix_affinity, least_loaded, round_robin")->capture_default_str(), [flags](ServeConfig& c) { c.policy = flags->policy; }},

@@ -17,6 +17,14 @@ std::string_view DtypeName(at::ScalarType dtype) {
       return "F32";
     case at::kLong:
       return "I64";
+    case at::kInt:
+      return "I32";
+    case at::kShort:
+      return "I16";
+    case at::kChar:
+      return "I8";
+    case at::kByte:
+      return "U8";
     default:
       TRIPTYCH_CHECK(false);
   }

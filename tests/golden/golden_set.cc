@@ -45,7 +45,7 @@ std::vector<TokenId> ToIds(const at::Tensor& tensor) {
   return {values, values + ids.numel()};
 }
 
-StatusOr<GoldenCase> ReadCase(const weights::SafetensorsFile& file) {
+StatusOr<GoldenCase> ReadCase(const weights::TensorFile& file) {
   GoldenCase golden{.name = std::filesystem::path(file.path()).stem()};
   TRIPTYCH_ASSIGN_OR_RETURN(const at::Tensor input_ids, file.Read("input_ids"));
   TRIPTYCH_ASSIGN_OR_RETURN(const at::Tensor greedy_ids, file.Read("greedy_ids"));
@@ -54,8 +54,8 @@ StatusOr<GoldenCase> ReadCase(const weights::SafetensorsFile& file) {
   golden.prompt.prompt_tokens = static_cast<int32_t>(golden.prompt.tokens.size());
   golden.greedy_ids = ToIds(greedy_ids);
   std::vector<at::Tensor> pictures;
-  for (int i = 0; file.Find(fmt::format("proj_out{}", i)) != nullptr; ++i) {
-    TRIPTYCH_ASSIGN_OR_RETURN(at::Tensor rows, file.Read(fmt::format("proj_out{}", i)));
+  for (std::string name; !(name = ImageRowsName(file, pictures.size())).empty();) {
+    TRIPTYCH_ASSIGN_OR_RETURN(at::Tensor rows, file.Read(name));
     pictures.push_back(std::move(rows));
   }
   if (!pictures.empty()) golden.prompt.image_rows = at::cat(pictures);
@@ -106,6 +106,14 @@ bool IsPlain(const std::string& folder) {
   return !config->tiles();
 }
 
+std::string ImageRowsName(const weights::TensorFile& file, size_t picture) {
+  for (const char* kind : {"image_rows", "proj_out"}) {
+    std::string name = fmt::format("{}{}", kind, picture);
+    if (file.Find(name) != nullptr) return name;
+  }
+  return "";
+}
+
 StatusOr<std::vector<GoldenCase>> LoadGoldenCases(const std::string& folder) {
   std::ifstream stream(folder + "/manifest.json");
   const nlohmann::json manifest =
@@ -114,7 +122,7 @@ StatusOr<std::vector<GoldenCase>> LoadGoldenCases(const std::string& folder) {
   std::vector<GoldenCase> cases;
   for (const auto& entry : std::filesystem::directory_iterator(folder + "/cases")) {
     if (entry.path().extension() != ".safetensors") continue;
-    TRIPTYCH_ASSIGN_OR_RETURN(const auto file, weights::SafetensorsFile::Open(entry.path()));
+    TRIPTYCH_ASSIGN_OR_RETURN(const auto file, weights::OpenSafetensors(entry.path()));
     if (file.Find("input_ids") == nullptr) continue;
     TRIPTYCH_ASSIGN_OR_RETURN(GoldenCase golden, ReadCase(file));
     ReadManifest(manifest, golden);

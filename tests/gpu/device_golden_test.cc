@@ -43,7 +43,7 @@ std::string ReadFile(const std::string& path) {
 
 std::vector<Setting> Settings() {
   std::vector<Setting> settings;
-  for (const std::string& folder : GoldenFolders({"internlmxcomposer2", "internlm2", "llama", "llava"})) {
+  for (const std::string& folder : GoldenFolders({"InternLMXComposer", "internlmxcomposer2", "internlm2", "llama", "llava"})) {
     const auto loader = weights::LoadCheckpoint(folder);
     if (loader.ok() && (*loader)->Has("plora_glb_GN")) continue;  // high-resolution variants
     for (const Place& place : fakes::Places()) settings.push_back({folder, place});
@@ -77,7 +77,7 @@ TEST_P(DeviceGoldenTest, PicturesRowsAreTheReferences) {
   const auto encoder = vision::LoadVisionEncoder(folder(), **loader, place().device(), place().dtype);
   ASSERT_TRUE(encoder.ok()) << encoder.status();
   for (const auto& entry : manifest["cases"]) {
-    const auto file = weights::SafetensorsFile::Open(folder() + "/" + entry["file"].get<std::string>());
+    const auto file = weights::OpenSafetensors(folder() + "/" + entry["file"].get<std::string>());
     ASSERT_TRUE(file.ok()) << file.status();
     for (size_t i = 0; i < entry["images"].size(); ++i) {
       const std::string picture = ReadFile(folder() + "/" + entry["images"][i].get<std::string>());
@@ -86,7 +86,7 @@ TEST_P(DeviceGoldenTest, PicturesRowsAreTheReferences) {
       const auto prepared = (*encoder)->Prepare(*rgb, 0);
       ASSERT_TRUE(prepared.ok()) << prepared.status();
       const at::Tensor rows = (*encoder)->Project(*prepared, (*encoder)->Tower(prepared->tiles));
-      ExpectClose(rows, *file->Read(fmt::format("proj_out{}", i)), kVisionTolerance, entry["id"]);
+      ExpectClose(rows, *file->Read(ImageRowsName(*file, i)), kVisionTolerance, entry["id"]);
     }
   }
 }

@@ -2,11 +2,13 @@
 
 #include <ATen/ops/zeros.h>
 
+#include "worker/kernels/memory_meter.h"
 #include "worker/kernels/paged_attention_device.h"
 
 namespace triptych::kernels {
 
 PagedKv PagedKv::Allocate(int64_t blocks, int64_t kv_heads, int64_t head_dim, at::ScalarType dtype, at::Device device) {
+  const MemoryMeter::KvScope counted_apart;
   const at::TensorOptions options = at::TensorOptions().dtype(dtype).device(device);
   return {at::zeros({blocks, kv_heads, head_dim, kBlockTokens}, options),
           at::zeros({blocks, kv_heads, kBlockTokens, head_dim}, options)};

@@ -1,19 +1,35 @@
 #include "worker/weights/checkpoint_files.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <string_view>
 #include <system_error>
 
+#include "fmt/ranges.h"
 #include "nlohmann/json.hpp"
 
 namespace triptych::weights {
 namespace {
 
-constexpr const char* kSingleFile = "model.safetensors";
-constexpr const char* kIndexFile = "model.safetensors.index.json";
 constexpr std::uintmax_t kMaxIndexBytes = 64 << 20;
+
+struct Layout {
+  CheckpointFormat format;
+  const char* single_file;
+  const char* index_file;
+  std::string_view extension;  // of shards
+};
+
+// In the order in which they are looked for.
+constexpr std::array kLayouts = {
+    Layout{CheckpointFormat::kSafetensors,
+           "model.safetensors",
+           "model.safetensors.index.json",
+           ".safetensors"},
+    Layout{CheckpointFormat::kTorch, "pytorch_model.bin", "pytorch_model.bin.index.json", ".bin"}};
 
 bool Exists(const std::filesystem::path& path) {
   std::error_code ignored;
@@ -21,8 +37,8 @@ bool Exists(const std::filesystem::path& path) {
 }
 
 // A file beside the index, nothing else: no folders, no way out of the checkpoint.
-bool IsPlainName(const std::string& name) {
-  return name.ends_with(".safetensors") && name.find('/') == std::string::npos &&
+bool IsPlainName(const std::string& name, std::string_view extension) {
+  return name.ends_with(extension) && name.find('/') == std::string::npos &&
          name.find('\0') == std::string::npos;
 }
 
@@ -41,18 +57,18 @@ StatusOr<nlohmann::json> ReadIndex(const std::string& path) {
   return index;
 }
 
-StatusOr<CheckpointFiles> FilesOfIndex(const std::filesystem::path& dir) {
-  const std::string path = dir / kIndexFile;
+StatusOr<CheckpointFiles> FilesOfIndex(const std::filesystem::path& dir, const Layout& layout) {
+  const std::string path = dir / layout.index_file;
   TRIPTYCH_ASSIGN_OR_RETURN(const nlohmann::json index, ReadIndex(path));
-  CheckpointFiles files;
+  CheckpointFiles files{.format = layout.format};
   std::set<std::string> shards;
   for (const auto& [tensor, file] : index["weight_map"].items()) {
-    if (!file.is_string() || !IsPlainName(file.get<std::string>())) {
-      return FailedPrecondition(
-          "{}: tensor '{}': {} does not name a .safetensors file of this folder",
-          path,
-          tensor,
-          file.dump());
+    if (!file.is_string() || !IsPlainName(file.get<std::string>(), layout.extension)) {
+      return FailedPrecondition("{}: tensor '{}': {} does not name a {} file of this folder",
+                                path,
+                                tensor,
+                                file.dump(),
+                                layout.extension);
     }
     const std::string shard = dir / file.get<std::string>();
     files.weight_map.emplace(tensor, shard);
@@ -66,31 +82,42 @@ StatusOr<CheckpointFiles> FilesOfIndex(const std::filesystem::path& dir) {
   return files;
 }
 
-bool HoldsTorchArchive(const std::filesystem::path& dir) {
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(dir, error)) {
+// AutoGPTQ names the one file that it writes by bits and groups: gptq_model-4bit-128g.
+constexpr std::string_view kGptqBegin = "gptq_model-";
+
+StatusOr<std::vector<std::string>> FindGptqFile(const std::filesystem::path& dir,
+                                                const Layout& layout) {
+  std::vector<std::string> found;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(dir, ignored)) {
     const std::string name = entry.path().filename();
-    if (name.starts_with("pytorch_model") &&
-        (name.ends_with(".bin") || name.ends_with(".bin.index.json")))
-      return true;
+    if (name.starts_with(kGptqBegin) && name.ends_with(layout.extension)) {
+      found.push_back(entry.path());
+    }
   }
-  return false;
+  if (found.size() < 2) return found;
+  std::sort(found.begin(), found.end());
+  return FailedPrecondition("{} and {}: which of them is the checkpoint?", found[0], found[1]);
 }
 
 }  // namespace
 
-StatusOr<CheckpointFiles> FindCheckpointFiles(const std::string& dir) {
+StatusOr<CheckpointFiles> FindCheckpointFiles(const std::string& dir, CheckpointFormat format) {
   const std::filesystem::path folder(dir);
-  if (Exists(folder / kSingleFile)) return CheckpointFiles{.paths = {folder / kSingleFile}};
-  if (Exists(folder / kIndexFile)) return FilesOfIndex(folder);
-  if (HoldsTorchArchive(folder)) {
-    return FailedPrecondition(
-        "{}: holds torch archives (.bin), which are not read: {} or {} is wanted",
-        dir,
-        kSingleFile,
-        kIndexFile);
+  std::vector<std::string> wanted;
+  for (const Layout& layout : kLayouts) {
+    if (format != CheckpointFormat::kAny && format != layout.format) continue;
+    if (Exists(folder / layout.single_file))
+      return CheckpointFiles{.format = layout.format, .paths = {folder / layout.single_file}};
+    if (Exists(folder / layout.index_file)) return FilesOfIndex(folder, layout);
+    TRIPTYCH_ASSIGN_OR_RETURN(std::vector<std::string> gptq, FindGptqFile(folder, layout));
+    if (!gptq.empty()) return CheckpointFiles{.format = layout.format, .paths = std::move(gptq)};
+    wanted.insert(wanted.end(),
+                  {layout.single_file,
+                   layout.index_file,
+                   fmt::format("{}*{}", kGptqBegin, layout.extension)});
   }
-  return FailedPrecondition("{}: has neither {} nor {}", dir, kSingleFile, kIndexFile);
+  return FailedPrecondition("{}: has none of {}", dir, fmt::join(wanted, ", "));
 }
 
 }  // namespace triptych::weights

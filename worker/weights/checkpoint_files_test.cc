@@ -25,6 +25,22 @@ TEST(CheckpointFilesTest, OneFileIsEnough) {
   EXPECT_TRUE(files->weight_map.empty());
 }
 
+TEST(CheckpointFilesTest, AutoGptqNamesItsFileByItself) {
+  const fakes::TemporaryFolder folder;
+  folder.Write("gptq_model-4bit-128g.bin", "x");
+  EXPECT_EQ(FindCheckpointFiles(folder.path())->format, CheckpointFormat::kTorch);
+  folder.Write("gptq_model-4bit-128g.safetensors", "x");
+  const auto files = FindCheckpointFiles(folder.path());
+  ASSERT_TRUE(files.ok()) << files.status();
+  EXPECT_THAT(files->paths, ElementsAre(folder.File("gptq_model-4bit-128g.safetensors")));
+  EXPECT_EQ(files->format, CheckpointFormat::kSafetensors);
+  folder.Write("gptq_model-4bit-64g.safetensors", "x");
+  EXPECT_THAT(Refusal(folder), HasSubstr("gptq_model-4bit-64g.safetensors: which of them"));
+  folder.Write("model.safetensors", "x");
+  EXPECT_THAT(FindCheckpointFiles(folder.path())->paths,
+              ElementsAre(folder.File("model.safetensors")));
+}
+
 TEST(CheckpointFilesTest, AnIndexNamesTheShards) {
   const fakes::TemporaryFolder folder;
   folder.Write("b.safetensors", "x");
@@ -63,15 +79,47 @@ TEST(CheckpointFilesTest, ABrokenIndexIsRefused) {
   }
 }
 
-TEST(CheckpointFilesTest, TorchArchivesAreNotRead) {
+TEST(CheckpointFilesTest, TorchArchivesAreReadWhenNothingElseIsThere) {
   const fakes::TemporaryFolder folder;
   folder.Write("pytorch_model-00001-of-00002.bin", "x");
-  EXPECT_THAT(Refusal(folder), HasSubstr("torch archives (.bin), which are not read"));
+  EXPECT_THAT(Refusal(folder), HasSubstr("has none of model.safetensors"));
+  folder.Write("pytorch_model.bin.index.json",
+               R"({"weight_map":{"t":"pytorch_model-00001-of-00002.bin"}})");
+  const auto sharded = FindCheckpointFiles(folder.path());
+  ASSERT_TRUE(sharded.ok()) << sharded.status();
+  EXPECT_EQ(sharded->format, CheckpointFormat::kTorch);
+  EXPECT_EQ(sharded->weight_map.at("t"), folder.File("pytorch_model-00001-of-00002.bin"));
+  folder.Write("pytorch_model.bin", "x");
+  EXPECT_THAT(FindCheckpointFiles(folder.path())->paths,
+              ElementsAre(folder.File("pytorch_model.bin")));
+  folder.Write("model.safetensors", "x");
+  const auto both = FindCheckpointFiles(folder.path());
+  EXPECT_EQ(both->format, CheckpointFormat::kSafetensors);
+  EXPECT_THAT(both->paths, ElementsAre(folder.File("model.safetensors")));
+}
+
+TEST(CheckpointFilesTest, OneFormatCanBeWanted) {
+  const fakes::TemporaryFolder folder;
+  folder.Write("model.safetensors", "x");
+  const auto torch = FindCheckpointFiles(folder.path(), CheckpointFormat::kTorch);
+  EXPECT_THAT(std::string(Message(torch.status())),
+              HasSubstr("has none of pytorch_model.bin, pytorch_model.bin.index.json"));
+  folder.Write("pytorch_model.bin", "x");
+  EXPECT_THAT(FindCheckpointFiles(folder.path(), CheckpointFormat::kTorch)->paths,
+              ElementsAre(folder.File("pytorch_model.bin")));
+  EXPECT_THAT(FindCheckpointFiles(folder.path(), CheckpointFormat::kSafetensors)->paths,
+              ElementsAre(folder.File("model.safetensors")));
+}
+
+TEST(CheckpointFilesTest, AnIndexNamesShardsOfItsOwnFormat) {
+  const fakes::TemporaryFolder folder;
+  folder.Write("pytorch_model.bin.index.json", R"({"weight_map":{"t":"a.safetensors"}})");
+  EXPECT_THAT(Refusal(folder), HasSubstr("does not name a .bin file"));
 }
 
 TEST(CheckpointFilesTest, AnEmptyOrAbsentFolderIsRefused) {
   const fakes::TemporaryFolder folder;
-  EXPECT_THAT(Refusal(folder), HasSubstr("has neither"));
+  EXPECT_THAT(Refusal(folder), HasSubstr("has none of"));
   EXPECT_FALSE(FindCheckpointFiles(folder.File("absent")).ok());
 }
 

@@ -15,14 +15,14 @@ using ::testing::HasSubstr;
 
 class SafetensorsFileTest : public ::testing::Test {
  protected:
-  SafetensorsFile Open(const fakes::SafetensorsWriter& writer) {
-    auto file = SafetensorsFile::Open(folder_.Write("a.safetensors", writer.Bytes()));
+  TensorFile Open(const fakes::SafetensorsWriter& writer) {
+    auto file = OpenSafetensors(folder_.Write("a.safetensors", writer.Bytes()));
     EXPECT_TRUE(file.ok()) << file.status();
     return *std::move(file);
   }
   // Why the file is refused; the message always names it.
   std::string Refusal(std::string_view content) {
-    const auto file = SafetensorsFile::Open(folder_.Write("bad.safetensors", content));
+    const auto file = OpenSafetensors(folder_.Write("bad.safetensors", content));
     EXPECT_FALSE(file.ok());
     EXPECT_THAT(std::string(Message(file.status())), HasSubstr("bad.safetensors"));
     return std::string(Message(file.status()));
@@ -33,8 +33,15 @@ class SafetensorsFileTest : public ::testing::Test {
 
 TEST_F(SafetensorsFileTest, ReadsEveryDtypeThatModelsUse) {
   const at::Tensor values = at::arange(12).reshape({3, 4});
-  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16, at::kHalf, at::kLong}) {
-    const SafetensorsFile file = Open(fakes::SafetensorsWriter().Add("t", values.to(dtype)));
+  for (const at::ScalarType dtype : {at::kFloat,
+                                     at::kBFloat16,
+                                     at::kHalf,
+                                     at::kLong,
+                                     at::kInt,
+                                     at::kShort,
+                                     at::kChar,
+                                     at::kByte}) {
+    const TensorFile file = Open(fakes::SafetensorsWriter().Add("t", values.to(dtype)));
     const auto read = file.Read("t");
     ASSERT_TRUE(read.ok()) << read.status();
     EXPECT_EQ(read->scalar_type(), dtype);
@@ -44,7 +51,7 @@ TEST_F(SafetensorsFileTest, ReadsEveryDtypeThatModelsUse) {
 
 TEST_F(SafetensorsFileTest, ReadsSlicesOfAnyDimension) {
   const at::Tensor values = at::arange(60, at::kFloat).reshape({3, 4, 5});
-  const SafetensorsFile file =
+  const TensorFile file =
       Open(fakes::SafetensorsWriter().Add("other", at::arange(3)).Add("t", values));
   for (int dim = 0; dim < 3; ++dim) {
     const auto read = file.Read("t", {.dim = dim, .begin = 1, .end = 3});
@@ -57,14 +64,14 @@ TEST_F(SafetensorsFileTest, ReadsSlicesOfAnyDimension) {
 TEST_F(SafetensorsFileTest, WhatIsReadOutlivesTheFile) {
   at::Tensor read;
   {
-    const SafetensorsFile file = Open(fakes::SafetensorsWriter().Add("t", at::arange(4)));
+    const TensorFile file = Open(fakes::SafetensorsWriter().Add("t", at::arange(4)));
     read = *file.Read("t");
   }
   EXPECT_TRUE(at::equal(read, at::arange(4)));
 }
 
 TEST_F(SafetensorsFileTest, RefusesSlicesAndNamesThatAreNotThere) {
-  const SafetensorsFile file = Open(fakes::SafetensorsWriter().Add("t", at::arange(4)));
+  const TensorFile file = Open(fakes::SafetensorsWriter().Add("t", at::arange(4)));
   for (const Slice slice :
        {Slice{1, 0, 1}, Slice{0, -1, 2}, Slice{0, 2, 2}, Slice{0, 3, 5}, Slice{0, 3, 1}}) {
     EXPECT_EQ(file.Read("t", slice).status().code(), StatusCode::kFailedPrecondition);
@@ -91,8 +98,8 @@ TEST_F(SafetensorsFileTest, RefusesTruncatedAndGrownFiles) {
 }
 
 TEST_F(SafetensorsFileTest, RefusesWhatIsNoFile) {
-  EXPECT_EQ(SafetensorsFile::Open(folder_.path()).status().code(), StatusCode::kFailedPrecondition);
-  EXPECT_EQ(SafetensorsFile::Open(folder_.File("absent")).status().code(),
+  EXPECT_EQ(OpenSafetensors(folder_.path()).status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(OpenSafetensors(folder_.File("absent")).status().code(),
             StatusCode::kFailedPrecondition);
 }
 

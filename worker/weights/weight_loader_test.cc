@@ -77,6 +77,49 @@ TEST_F(WeightLoaderTest, WeightsAreFloatingPoint) {
               HasSubstr("dtype I64, wanted BF16"));
 }
 
+TEST_F(WeightLoaderTest, WholeNumbersAreAskedForByName) {
+  const at::Tensor values = at::arange(12).reshape({3, 4});
+  fakes::SafetensorsWriter writer;
+  writer.Add("i32", values.to(at::kInt))
+      .Add("i8", values.to(at::kChar))
+      .Add("u8", values.to(at::kByte));
+  const auto loader = LoadSingle(writer.Add("f32", Matrix()));
+  for (const auto& [name, dtype] :
+       {std::pair{"i32", at::kInt}, {"i8", at::kChar}, {"u8", at::kByte}}) {
+    const auto read = loader->LoadIntegers(name, {3, 4}, {.dim = 0, .begin = 1, .end = 3});
+    ASSERT_TRUE(read.ok()) << read.status();
+    EXPECT_TRUE(at::equal(*read, values.to(dtype).slice(0, 1, 3)));
+    EXPECT_FALSE(loader->Load(name, {3, 4}, Slice::All()).ok());
+  }
+  EXPECT_THAT(std::string(Message(loader->LoadIntegers("f32", {3, 4}, Slice::All()).status())),
+              HasSubstr("dtype F32, wanted I32, I8 or U8"));
+  EXPECT_EQ(loader->StoredBytes("i32"), 48);
+  EXPECT_EQ(loader->StoredBytes("i8"), 12);
+  EXPECT_EQ(loader->StoredBytes("absent"), 0);
+}
+
+TEST_F(WeightLoaderTest, ReadsShardsThatTorchWrote) {
+  const std::string folder = TRIPTYCH_TEST_DATA "/../worker/weights/testdata/sharded";
+  const auto loader = LoadCheckpoint(folder);
+  ASSERT_TRUE(loader.ok()) << loader.status();
+  EXPECT_THAT((*loader)->Names(), UnorderedElementsAre("t", "u"));
+  EXPECT_TRUE(at::equal(*(*loader)->Load("t", {3, 4}, Slice::All()), Matrix()));
+  const auto u = (*loader)->Load("u", {3, 4}, {.dim = 1, .begin = 2, .end = 4});
+  ASSERT_TRUE(u.ok()) << u.status();
+  EXPECT_TRUE(at::equal(*u, Matrix().to(at::kBFloat16).slice(1, 2, 4)));
+  EXPECT_THAT(std::string(Message(LoadCheckpoint(folder, CheckpointFormat::kSafetensors).status())),
+              HasSubstr("has none of model.safetensors"));
+}
+
+TEST_F(WeightLoaderTest, SafetensorsComeFirst) {
+  folder_.Write("pytorch_model.bin", "no archive");
+  const auto loader = LoadSingle(fakes::SafetensorsWriter().Add("t", Matrix()));
+  EXPECT_TRUE(loader->Has("t"));
+  EXPECT_THAT(
+      std::string(Message(LoadCheckpoint(folder_.path(), CheckpointFormat::kTorch).status())),
+      HasSubstr("pytorch_model.bin"));
+}
+
 TEST_F(WeightLoaderTest, IndexAndShardsMustAgree) {
   WriteShards(R"("t":"a.safetensors","u":"b.safetensors","v":"b.safetensors")");
   EXPECT_THAT(Refusal(), HasSubstr("tensor 'v' is missing"));

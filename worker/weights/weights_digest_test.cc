@@ -36,6 +36,26 @@ TEST(WeightsDigestTest, KnowsWhereOneShardEnds) {
   EXPECT_NE(DigestOfShards("ab", "cd"), DigestOfShards("cd", "ab"));
 }
 
+TEST(WeightsDigestTest, IsThatOfTheFilesThatAreLoaded) {
+  const fakes::TemporaryFolder folder;
+  folder.Write("model.safetensors", "weights");
+  EXPECT_EQ(*DigestWeights(folder.path()), DigestOf("weights"));
+  folder.Write("pytorch_model.bin", "weights");
+  EXPECT_EQ(*DigestWeights(folder.path()), DigestOf("weights"));
+  EXPECT_NE(*DigestWeights(folder.path(), CheckpointFormat::kTorch), DigestOf("weights"));
+}
+
+TEST(WeightsDigestTest, DummyWeightsHangOnTheConfigurationAlone) {
+  const fakes::TemporaryFolder folder, same, other;
+  EXPECT_EQ(DigestDummyWeights(folder.path()).status().code(), StatusCode::kFailedPrecondition);
+  folder.Write("config.json", "{}");
+  same.Write("config.json", "{}");
+  same.Write("model.safetensors", "weights");
+  other.Write("config.json", "{ }");
+  EXPECT_EQ(*DigestDummyWeights(folder.path()), *DigestDummyWeights(same.path()));
+  EXPECT_NE(*DigestDummyWeights(folder.path()), *DigestDummyWeights(other.path()));
+}
+
 TEST(WeightsDigestTest, NeedsACheckpoint) {
   const fakes::TemporaryFolder folder;
   EXPECT_EQ(DigestWeights(folder.path()).status().code(), StatusCode::kFailedPrecondition);

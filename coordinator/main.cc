@@ -9,6 +9,7 @@
 #include "coordinator/config.h"
 #include "coordinator/membership_service.h"
 #include "coordinator/metrics.h"
+#include "coordinator/scale_signals.h"
 
 namespace triptych::coordinator {
 namespace {
@@ -25,6 +26,7 @@ Status Run(const CoordinatorConfig& config, SignalWaiter& signals, const std::fu
   ChangeSignal changes;
   RendezvousStore values;
   Membership membership({config.lease_ttl, config.step_stall}, &clock, DrawIncarnation(), [&changes] { changes.Notify(); });
+  ScaleSignals scale(clock.Now(), /*settle=*/2 * config.lease_ttl);
   IoRuntime runtime(2);
   MembershipService service(&runtime, &membership, &values, &changes);
   RpcServer server({.listen = config.listen,
@@ -42,7 +44,9 @@ Status Run(const CoordinatorConfig& config, SignalWaiter& signals, const std::fu
   while (!signals.WaitUntil(clock.Now() + tick)) {
     membership.Tick();
     values.Collect([&](const std::string& group_id) { return membership.HasGroup(group_id); });
+    scale.Observe(membership.UpdateSince(0), clock.Now());
     metrics.Update(membership);
+    metrics.Update(scale);
   }
   spdlog::info("stopping");
   server.SetServing(false);

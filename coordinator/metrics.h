@@ -2,10 +2,11 @@
 
 #include "common/metrics/registry.h"
 #include "coordinator/membership.h"
+#include "coordinator/scale_signals.h"
 
 namespace triptych::coordinator {
 
-// The coordinator's metrics, all taken from its membership; docs/metrics.md says what each means.
+// The coordinator's metrics, all taken from its membership and what that says of scaling; docs/metrics.md says what each means.
 class Metrics {
  public:
   explicit Metrics(MetricRegistry* registry)
@@ -28,6 +29,14 @@ class Metrics {
         registry_.Gauge("triptych_coordinator_workers", "Workers by role and state", {{"role", role_name}, {"state", state_name}})
             .Set(found == counts.end() ? 0 : found->second);
       }
+    }
+  }
+
+  void Update(const ScaleSignals& scale) {
+    for (const auto& [pool, signal] : scale.signals()) {
+      const MetricLabels labels{{"pool", pool.role == internal::v1::WORKER_ROLE_ENCODER ? "encoder" : "decoder"}, {"model", pool.model}};
+      registry_.Gauge("triptych_pool_desired_replicas", "Workers that the pool's work is worth", labels).Set(signal.desired_replicas);
+      registry_.Gauge("triptych_pool_desired_ratio", "The pool's work over its ready workers; 1: full", labels).Set(signal.desired_ratio);
     }
   }
 

@@ -34,6 +34,7 @@ struct ServeConfig {
   std::string name;
   std::string host = "127.0.0.1";
   std::string load_format = "auto";
+  std::string weights = "stored";
   std::string device = "cpu";
   std::string dtype = "auto";
   std::string policy = "prefix_affinity";
@@ -59,6 +60,7 @@ Status ReadConfig(const std::string& path, ServeConfig& config) {
   yaml.Field("name", &config.name);
   yaml.Field("host", &config.host);
   yaml.Field("load_format", &config.load_format);
+  yaml.Field("weights", &config.weights);
   yaml.Field("device", &config.device);
   yaml.Field("dtype", &config.dtype);
   yaml.Field("policy", &config.policy);
@@ -250,6 +252,7 @@ class Supervisor {
     listen("listen", 0, {});
     listen("metrics_listen", 0, member.metrics());
     if (!decodes) return yaml.Finish();
+    yaml.Field("weights", &config_.weights);
     yaml.Field("tensor_parallel", &config_.tensor_parallel, {1, 64});
     yaml.Field("kv_blocks", &config_.kv_blocks, {1, 0x7fffffff});
     yaml.Field("max_sequences", &config_.max_sequences, {1, 65536});
@@ -366,6 +369,14 @@ void AddServe(CLI::App& app, SignalWaiter* signals, int* exit_status) {
            ->check(CLI::IsMember({"auto", "safetensors", "torch", "dummy"}))
            ->capture_default_str(),
        [flags](ServeConfig& c) { c.load_format = flags->load_format; }},
+      {command
+           ->add_option(
+               "--weights",
+               flags->weights,
+               "Of the decoders' linear layers: as stored, or rounded to int8 or int4 when they are read")
+           ->check(CLI::IsMember({"stored", "int8", "int4"}))
+           ->capture_default_str(),
+       [flags](ServeConfig& c) { c.weights = flags->weights; }},
       {command->add_option("--device", flags->device, "cpu, cuda")->capture_default_str(),
        [flags](ServeConfig& c) { c.device = flags->device; }},
       {command->add_option("--dtype", flags->dtype, "Of computing: auto, float32, bfloat16 (cuda)")

@@ -11,8 +11,6 @@
 namespace triptych {
 namespace {
 
-constexpr int32_t kDefaultNewTokens = 1024;
-
 StatusOr<std::vector<TokenId>> ReadStopTokens(const std::string& model_dir, const DecoderConfig& config) {
   std::vector<TokenId> stops = config.eos_token_ids;
   const std::string path = model_dir + "/generation_config.json";
@@ -41,14 +39,14 @@ StatusOr<Sha256Digest> DigestOf(const std::string& model_dir) {
 }  // namespace
 
 ChatCard::ChatCard(ChatCardParts parts) : parts_(std::move(parts)) {
-  defaults_.max_new_tokens = std::min(kDefaultNewTokens, parts_.context_tokens);
+  defaults_.max_new_tokens = std::min(parts_.max_new_tokens, parts_.context_tokens);
   std::vector<TokenId> stops = parts_.stop_token_ids;
   if (parts_.chat_template) stops.push_back(tokenizer().SpecialId(parts_.chat_template->turn_end));
   stops.push_back(tokenizer().eos());
   for (const TokenId id : stops) {
     if (id >= 0 && std::ranges::find(defaults_.stop_token_ids, id) == defaults_.stop_token_ids.end()) defaults_.stop_token_ids.push_back(id);
   }
-  defaults_.penalty_sees_prompt = true;
+  defaults_.penalty_sees_prompt = parts_.penalty_sees_prompt;
 }
 
 StatusOr<int32_t> ChatCard::ImageTiles(const PromptImage& image) const {

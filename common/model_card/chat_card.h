@@ -21,14 +21,17 @@ struct ChatCardParts {
   std::unique_ptr<Tokenizer> tokenizer;
   std::optional<ChatTemplate> chat_template;  // nothing: conversations are refused
   std::vector<TokenId> stop_token_ids;  // beside the template's end of an answer and the tokenizer's EOS
+  int32_t max_new_tokens = 1024;   // where a request does not say, if the context has so many
+  bool penalty_sees_prompt = true;
   int32_t rows_per_image = 0;      // 0: it takes no pictures
   TokenId image_placeholder = -1;  // where it takes pictures
   Sha256Digest digest;
 };
 
 // The card of families whose prompts are texts, pictures of equally many rows, and a chat template that is known. A prompt begins with the tokenizer's BOS, if
-// it has one; each text between pictures and control tokens is tokenised by itself. Repetition penalties see the prompt, as with input_ids.
-class ChatCard final : public ModelCard {
+// it has one; each text between pictures and control tokens is tokenised by itself. A family whose conversations are no ChatTemplate overrides
+// RenderConversation.
+class ChatCard : public ModelCard {
  public:
   explicit ChatCard(ChatCardParts parts);
 
@@ -48,9 +51,10 @@ class ChatCard final : public ModelCard {
                                                std::span<const PromptImage> images) const override;
   StatusOr<TokenizedPrompt> RenderRaw(std::span<const PromptPart> parts, std::span<const PromptImage> images) const override;
 
- private:
+ protected:
   StatusOr<TokenizedPrompt> Tokenize(std::span<const PromptPiece> pieces, std::span<const PromptImage> images, bool bos_in_front) const;
 
+ private:
   ChatCardParts parts_;
   GenerationDefaults defaults_;
 };

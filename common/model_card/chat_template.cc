@@ -128,13 +128,6 @@ std::vector<PromptPart> Trimmed(std::vector<PromptPart> parts, bool front) {
   return parts;
 }
 
-bool IsEmpty(std::span<const PromptPart> parts) {
-  return std::ranges::all_of(parts, [](const PromptPart& part) {
-    const auto* text = std::get_if<std::string>(&part);
-    return text != nullptr && text->empty();
-  });
-}
-
 // Renders one conversation.
 class Renderer {
  public:
@@ -204,18 +197,6 @@ std::string_view NameOf(ChatRole role) {
     case ChatRole::kAssistant: return "assistant";
   }
   return "";
-}
-
-Status CheckTurns(std::span<const ChatMessage> turns) {
-  if (turns.empty()) return InvalidArgument("the conversation has no user message");
-  for (size_t i = 0; i < turns.size(); ++i) {
-    const ChatRole wanted = i % 2 == 0 ? ChatRole::kUser : ChatRole::kAssistant;
-    if (turns[i].role != wanted) {
-      return InvalidArgument("message {} after the system message is the {}'s; user and assistant take turns, the user first", i,
-                             NameOf(turns[i].role));
-    }
-  }
-  return OkStatus();
 }
 
 }  // namespace
@@ -288,6 +269,25 @@ StatusOr<std::vector<PromptPiece>> RenderChat(const ChatTemplate& chat_template,
   }
   if (turns.back().role == ChatRole::kUser) renderer.Answer();
   return renderer.Take();
+}
+
+Status CheckTurns(std::span<const ChatMessage> turns) {
+  if (turns.empty()) return InvalidArgument("the conversation has no user message");
+  for (size_t i = 0; i < turns.size(); ++i) {
+    const ChatRole wanted = i % 2 == 0 ? ChatRole::kUser : ChatRole::kAssistant;
+    if (turns[i].role != wanted) {
+      return InvalidArgument("message {} after the system message is the {}'s; user and assistant take turns, the user first", i,
+                             NameOf(turns[i].role));
+    }
+  }
+  return OkStatus();
+}
+
+bool IsEmpty(std::span<const PromptPart> parts) {
+  return std::ranges::all_of(parts, [](const PromptPart& part) {
+    const auto* text = std::get_if<std::string>(&part);
+    return text != nullptr && text->empty();
+  });
 }
 
 std::vector<PromptPiece> RenderRawParts(std::span<const PromptPart> parts) {

@@ -56,6 +56,11 @@ struct PromptPiece {
 // kInvalidArgument otherwise.
 StatusOr<std::vector<PromptPiece>> RenderChat(const ChatTemplate& chat_template, std::span<const ChatMessage> messages);
 
+// kInvalidArgument unless user and assistant take turns, the user first; `turns` is a conversation without its system message.
+Status CheckTurns(std::span<const ChatMessage> turns);
+// No pictures and no text.
+bool IsEmpty(std::span<const PromptPart> parts);
+
 // Parts as they are, their text trusted.
 std::vector<PromptPiece> RenderRawParts(std::span<const PromptPart> parts);
 

@@ -71,14 +71,14 @@ std::vector<PromptPart> PictureFirst(const std::vector<PromptImage>& images, con
 
 StatusOr<TokenizedPrompt> Render(const ModelCard& card, const nlohmann::json& entry, const std::vector<PromptImage>& images) {
   const std::string question = entry["q"], meta = entry["meta_instruction"];
-  if (entry["mode"] == "eval") return card.RenderRaw(PictureFirst(images, question), images);
   const bool placed = entry.dump().find("<ImageHere>") != std::string::npos;
+  int32_t next_image = 0;
+  if (entry["mode"] == "eval") return card.RenderRaw(placed ? Parts(question, next_image) : PictureFirst(images, question), images);
   if (!images.empty() && !placed) {  // 2.5 puts it in front of the whole prompt
     const std::string text = "[UNUSED_TOKEN_146]system\n" + meta + "[UNUSED_TOKEN_145]\n[UNUSED_TOKEN_146]user\n" + question +
                              "[UNUSED_TOKEN_145]\n[UNUSED_TOKEN_146]assistant\n";
     return card.RenderRaw(PictureFirst(images, text), images);
   }
-  int32_t next_image = 0;
   std::vector<ChatMessage> messages = {{ChatRole::kSystem, {meta}}};
   for (const auto& turn : entry["history"]) {
     messages.push_back({ChatRole::kUser, Parts(turn[0].get<std::string>(), next_image)});
@@ -109,7 +109,7 @@ TEST_P(ModelCardGolden, PromptsAreTheReferencesTokenForToken) {
   EXPECT_GE(cases, 3);
 }
 
-INSTANTIATE_TEST_SUITE_P(Sets, ModelCardGolden, testing::Values("xcomposer2-vl-tiny", "xcomposer2-4khd-tiny", "xcomposer2d5-tiny"), [](const auto& info) {
+INSTANTIATE_TEST_SUITE_P(Sets, ModelCardGolden, testing::Values("xcomposer1-tiny", "xcomposer2-vl-tiny", "xcomposer2-4khd-tiny", "xcomposer2d5-tiny"), [](const auto& info) {
   std::string name = info.param;
   std::replace(name.begin(), name.end(), '-', '_');
   return name;

@@ -2,6 +2,7 @@
 
 #include "common/json/json_config.h"
 #include "common/model_card/internlm2/card.h"
+#include "common/model_card/internlm_xcomposer/card.h"
 #include "common/model_card/internlm_xcomposer2/card.h"
 #include "common/model_card/llama/card.h"
 #include "common/model_card/llava/card.h"
@@ -16,6 +17,7 @@ struct Family {
 };
 
 constexpr std::array kFamilies = {
+    Family{"InternLMXComposer", internlm_xcomposer::LoadCard},
     Family{"internlmxcomposer2", internlm_xcomposer2::LoadCard},
     Family{"internlm2", internlm2::LoadCard},
     Family{"llama", llama::LoadCard},

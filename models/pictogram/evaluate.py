@@ -4,8 +4,8 @@ usage: models/pictogram/evaluate --router HOST:PORT --data DATA [--out models/pi
 
 Greedy, over gRPC. Concepts: the first 400 of the common ones (words.py) in an order fixed by seed 1; OpenMoji was never trained on. Every
 picture is asked for its name, for its Chinese name, two balanced yes/no questions and a choice of four names; then groups of four pictures for
-the one that suits a sentence. Writes result.json, answers.json and mistakes.png (a contact sheet of wrong names). Needs grpcio-tools, numpy,
-pillow and tokenizers.
+the one that suits a sentence. Writes result.json, answers.json and mistakes.png (a contact sheet of wrong names). Needs grpcio-tools, numpy
+and pillow.
 """
 import argparse
 import importlib
@@ -115,8 +115,8 @@ def ask_design(model, data, index, design, limit, names, pool):
     return figures, [told for _, told in results], wrong, [(c, row_of[c]) for c in chosen]
 
 
-def ask_choices(model, data, shown, names, pool):
-    """Share of groups of four pictures in which the one that suits a sentence is chosen."""
+def ask_choices(model, data, shown, count, names, pool):
+    """Share of `count` groups of four pictures in which the one that suits a sentence is chosen."""
     rng = random.Random(7)
 
     def one(group, right, sentence):
@@ -125,7 +125,7 @@ def ask_choices(model, data, shown, names, pool):
             parts += [png_on_white(data[row]), f"\n{letter}." if letter != " " else "\n"]
         return model.answer(parts, beginning=asking.ANSWER_PICTURE, most=2)[:1] == asking.LETTERS[right]
 
-    groups = [rng.sample(shown, 4) for _ in range(CHOICES)]
+    groups = [rng.sample(shown, 4) for _ in range(count)]
     rights = [rng.randrange(4) for _ in groups]
     sentences = [rng.choice(asking.SENTENCES).format(with_article(names.names[g[r][0]])) for g, r in zip(groups, rights)]
     return round(float(np.mean(list(pool.map(one, groups, rights, sentences)))), 4)
@@ -160,7 +160,7 @@ def main():
             begin = time.time()
             figures, answers[design], wrong, shown = ask_design(model, data, index, design, round(limit * args.share), names, pool)
             if n == 0:
-                figures["picture_choice"] = ask_choices(model, data, shown, names, pool)
+                figures["picture_choice"] = ask_choices(model, data, shown, round(CHOICES * args.share), names, pool)
                 contact_sheet(args.out / "mistakes.png", data, wrong)
             result[design] = {**figures, "seconds": round(time.time() - begin, 1)}
             print(design, json.dumps(result[design]), flush=True)

@@ -108,6 +108,14 @@ class Projector(nn.Module):
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("spread", torch.ones(width))
 
+    @classmethod
+    def of(cls, state):
+        """From a state_dict()."""
+        hidden, width = state["first.weight"].shape
+        out = cls(width, hidden)
+        out.load_state_dict(state)
+        return out
+
     def standardise(self, rows):
         """Takes mean and spread from rows [n, width]."""
         self.mean.copy_(rows.mean(0)), self.spread.copy_(rows.std(0))

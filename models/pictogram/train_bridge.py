@@ -1,9 +1,9 @@
-"""Stage 2: Partial LoRA (and the projector) learn, through the frozen language model, to answer questions about image rows.
+"""Stage 3: Partial LoRA (and the projector) learn, through the frozen language model, to answer questions about image rows.
 
 usage: python train_bridge.py --data DATA --pool POOL --base DIR --out RUN/read --pictures 8000
        python train_bridge.py ... --out RUN/bridge --tower RUN/tower/latest.pt --start RUN/read/latest.pt --pictures 8000
 
-Without --tower the image rows are the embeddings of the spelled names, disturbed: the skill of reading, learnt while the tower is still
+Without --tower the image rows are those that tell the names, disturbed: the skill of reading, learnt while the tower is still
 training. With it they are the tower's own rows through the projector. Goes on where it stopped, like train_tower.py.
 """
 import argparse
@@ -17,24 +17,25 @@ import torch.nn.functional as F
 
 from base import Base, fetch
 from language import Language
+from naming import Words
+from packing import pack, pack_pictures
 from pool import Pool
-from questions import LETTERS, SENTENCES, Questions, pack, pack_pictures
+from questions import LETTERS, SENTENCES, Questions
 from tower import Projector, Tower, normalise
+from train_tower import owned
 from training import Run, rate_at
-from words import Words, common_concepts, load_index, with_article
+from words import common_concepts, load_index, with_article
 
 WARM_UP = 80             # pictures
 END_WEIGHT = 0.15        # of the end token's loss: it is easy and would outweigh the words
 PROJECTOR_SHARE = 0.4    # of the learning rate
 
 
-class SpelledRows:
-    """Image rows as a perfect tower would give them, disturbed: wrong tokens, blends with the picture's mean, noise."""
+class NamedRows:
+    """Image rows as a perfect tower would give them, disturbed: wrong concepts, blends with the picture's mean, noise."""
 
-    def __init__(self, words, concepts, embedding):
-        self.embedding = embedding
-        self.patterns = torch.tensor([words.pattern(c) for c in range(concepts)] + [[words.blank] * len(words.pattern(0))])
-        self.vocabulary = torch.tensor(words.vocabulary)
+    def __init__(self, words, embedding):
+        self.table, self.device = words.rows(embedding.cpu()), embedding.device
 
     def parameters(self):
         return []
@@ -42,15 +43,14 @@ class SpelledRows:
     def rows(self, pixels, owner, slots):
         """float32 [n, patches, hidden]."""
         n, patches = owner.shape
-        owner = torch.where(slots[:, 1:2] < 0, 0, owner)  # one pictogram spells its name everywhere
-        concept = torch.where(owner >= 0, slots.gather(1, owner.clamp(min=0)), -1)
-        token = self.patterns[concept, torch.arange(patches)]
-        is_wrong = torch.rand(token.shape) < 0.12 * torch.rand(n, 1)
-        token = torch.where(is_wrong, self.vocabulary[torch.randint(len(self.vocabulary), token.shape)], token)
-        rows = self.embedding[token.to(self.embedding.device)].cpu()
+        slot = owned(owner, slots)
+        concept = torch.where(slot >= 0, slots.gather(1, slot.clamp(min=0)), -1)
+        is_wrong = torch.rand(concept.shape) < 0.12 * torch.rand(n, 1)
+        concept = torch.where(is_wrong, torch.randint(len(self.table), concept.shape), concept)
+        rows = self.table[concept]
         blend = 0.5 * torch.rand(n, patches, 1) ** 2
         rows = rows * (1 - blend) + blend * rows.mean(1, keepdim=True)
-        return (rows + torch.randn(rows.shape) * 0.03 * torch.rand(n, 1, 1)).to(self.embedding.device)
+        return (rows + torch.randn(rows.shape) * 0.03 * torch.rand(n, 1, 1)).to(self.device)
 
 
 class TowerRows:
@@ -61,8 +61,7 @@ class TowerRows:
         self.tower = Tower.from_config(state["config"])
         self.tower.load_state_dict(part("tower."))
         self.tower.requires_grad_(False).eval()
-        self.projector = Projector(state["config"]["hidden_size"], hidden)
-        self.projector.load_state_dict(part("projector."))
+        self.projector = Projector.of(state["projector"])
         self.device = device
         self.tower.to(device), self.projector.to(device)
 
@@ -131,6 +130,7 @@ def main():
     parser.add_argument("--cool-down", type=int, default=2000, help="pictures")
     parser.add_argument("--common", action="store_true", help="only the common concepts")
     parser.add_argument("--shards", type=int, default=32)
+    parser.add_argument("--first", type=int, default=0, help="the first shard's number")
     parser.add_argument("--rank", type=int, default=32)
     parser.add_argument("--batch", type=int, default=2, help="pictures, each with about eight questions")
     parser.add_argument("--rate", type=float, default=1.5e-3)
@@ -151,7 +151,7 @@ def main():
     words = Words(concepts, base.tokenizer_json())
     language, run = Language(base, args.rank).to(args.device), Run(args.out)
     load = lambda path: torch.load(path, map_location="cpu", weights_only=False)
-    source = TowerRows(load(args.tower), base.hidden, args.device) if args.tower else SpelledRows(words, len(concepts), language.embedding)
+    source = TowerRows(load(args.tower), base.hidden, args.device) if args.tower else NamedRows(words, language.embedding)
     groups = [{"params": list(language.parameters()), "base": args.rate}]
     if source.parameters():
         groups.append({"params": source.parameters(), "base": args.rate * PROJECTOR_SHARE})
@@ -168,7 +168,7 @@ def main():
         if args.tower and state["projector"]:
             source.projector.load_state_dict(state["projector"])
     torch.manual_seed(args.seed + seen), random.seed(args.seed + seen)
-    examples = Examples(Pool(args.pool, args.shards, chosen), turn, args.singles)
+    examples = Examples(Pool(args.pool, args.shards, chosen, args.first), turn, args.singles)
     questions = Questions(words, concepts, languages=args.languages, seed=args.seed + seen, chosen=chosen, brief=args.brief)
     end = words.ids("<|im_end|>")[0]
     kinds = {t: kind for kind, spellings in (("yes_no", ("Yes", "No")), ("letter", LETTERS)) for s in spellings for t in words.ids(s)}

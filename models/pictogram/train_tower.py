@@ -1,10 +1,10 @@
 """Stage 1: the tower learns to tell the concepts apart.
 
-usage: python train_tower.py --data DATA --pool POOL --base DIR --out RUN/tower --pictures 600064 [--cool-down 120064] [--common]
+usage: python train_tower.py --data DATA --pool POOL --out RUN/tower --pictures 600064 [--cool-down 120064] [--common]
 
-One linear head, thrown away afterwards, tells the concept from the mean of a pictogram's rows, and, from --rows-from on, from single rows too:
-the language model reads rows, not their mean. Almost half of the patches, mostly background, are left out of each picture before the way down;
-then all take part. Goes on where it stopped; raising --pictures later goes on from before the way down.
+One linear head tells the concept from the mean of a pictogram's rows, and, from --rows-from on, from single rows too: the language model reads
+rows, not their mean. Almost half of the patches, mostly background, are left out of each picture before the way down; then all take part. Goes
+on where it stopped; raising --pictures later goes on from before the way down.
 """
 import argparse
 import time
@@ -13,33 +13,23 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from base import Base, fetch
 from pictures import Library
 from pool import Pool
-from tower import Projector, Tower, normalise
+from tower import Tower, normalise
 from training import Muon, Run, rate_at
-from words import Words, common_concepts
+from words import common_concepts
 
 KEPT = 20          # patches of 36 that take part before the way down
 GRADED = 12        # rows of a picture that are graded one by one
-SHARPNESS = 24.0   # of the comparison with the embeddings' directions
 WARM_UP = 4000     # pictures
 MUON_RATE, ADAM_RATE = 0.02, 2e-3
 
 
 class TowerTraining(torch.nn.Module):
-    def __init__(self, args, concepts, words, embedding):
+    def __init__(self, args, concepts):
         super().__init__()
         self.tower = Tower(args.size, args.width, args.layers, args.width // 64, 4 * args.width)
-        self.projector = Projector(args.width, embedding.shape[1])
         self.head = torch.nn.Sequential(torch.nn.BatchNorm1d(args.width, affine=False), torch.nn.Linear(args.width, concepts))
-        table = embedding[torch.tensor(words.vocabulary)]
-        patterns = [[words.place[t] for t in words.pattern(c)] for c in range(concepts)]
-        patterns.append([words.place[words.blank]] * len(patterns[0]))
-        self.register_buffer("table", table, persistent=False)
-        self.register_buffer("directions", F.normalize(table, dim=1), persistent=False)
-        self.register_buffer("patterns", torch.tensor(patterns), persistent=False)
-        self.projector.second.weight.data *= table.std() * 2
 
     def parameter_groups(self):
         matrices = [p for block in self.tower.blocks for p in block.parameters() if p.ndim == 2]
@@ -64,29 +54,23 @@ class TowerTraining(torch.nn.Module):
         right = float((logits.detach().argmax(1) == target).float().mean())
         if not by_rows:
             return concept_loss, right, 0.0
-        own, graded = self._graded(owner, slots)
+        own, graded = graded_rows(owner, slots)
         is_thing = own >= 0
         concept = slots.gather(1, own.clamp(min=0))[is_thing]
         logits = self.head(rows.gather(1, graded[..., None].expand(-1, -1, rows.shape[2]))[is_thing])
         right_rows = float((logits.detach().argmax(1) == concept).float().mean())
         return concept_loss + F.cross_entropy(logits, concept, label_smoothing=0.05), right, right_rows
 
-    def spelling(self, rows, where, owner, slots):
-        """rows [n, k, width] of the patches `where` [n, k], whose owners are `owner` [n, k]. Returns (loss of the tokens' directions, mean
-        squared distance from their embeddings in units of these)."""
-        own, graded = self._graded(owner, slots)
-        place = where.gather(1, graded)
-        concept = torch.where(own >= 0, slots.gather(1, own.clamp(min=0)), -1)
-        wanted = self.patterns[concept, place].flatten()
-        out = self.projector(rows.gather(1, graded[..., None].expand(-1, -1, rows.shape[2]))).flatten(0, 1)
-        loss = F.cross_entropy(SHARPNESS * F.normalize(out, dim=1) @ self.directions.T, wanted)
-        return loss, ((out - self.table[wanted]) ** 2).mean() / self.table.pow(2).mean()
 
-    def _graded(self, owner, slots):
-        """Some rows of each picture, and whose they are: a picture of one pictogram is its everywhere. (slots [n, k], -1: nobody's; places [n, k])"""
-        owner = torch.where(slots[:, 1:2] < 0, 0, owner)
-        graded = torch.rand(owner.shape, device=owner.device).topk(GRADED, 1).indices
-        return owner.gather(1, graded), graded
+def owned(owner, slots):
+    """Whose rows are: a picture of one pictogram is its everywhere. owner [n, k] -> slots [n, k], -1: nobody's."""
+    return torch.where(slots[:, 1:2] < 0, 0, owner)
+
+
+def graded_rows(owner, slots):
+    """Some rows of each picture. (slots [n, k], -1: nobody's; columns [n, k])"""
+    graded = torch.rand(owner.shape, device=owner.device).topk(GRADED, 1).indices
+    return owned(owner, slots).gather(1, graded), graded
 
 
 @torch.no_grad()
@@ -96,7 +80,7 @@ def accuracy(model, library, rows, size):
     right = 0
     for at in range(0, len(rows), 100):
         part = rows[at:at + 100]
-        logits = model.head(model.tower(library.plain(part, size).to(model.table.device)).mean(1))
+        logits = model.head(model.tower(library.plain(part, size).to(model.tower.cls.device)).mean(1))
         right += int((logits.argmax(1).cpu() == library.concept[part]).sum())
     model.train()
     return round(right / len(rows), 4)
@@ -114,13 +98,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True)
     parser.add_argument("--pool", required=True)
-    parser.add_argument("--base", required=True, help="folder of the language model, fetched if it is not there")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--pictures", type=int, default=600_000)
     parser.add_argument("--cool-down", type=int, default=120_000, help="pictures")
     parser.add_argument("--rows-from", type=int, default=150_000, help="pictures")
     parser.add_argument("--common", action="store_true", help="only the common concepts: the first part of a long training")
     parser.add_argument("--shards", type=int, default=32)
+    parser.add_argument("--first", type=int, default=0, help="the first shard's number")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--size", type=int, default=84)
     parser.add_argument("--width", type=int, default=192)
@@ -131,22 +115,19 @@ def main():
     torch.set_num_threads(args.threads)
     torch.backends.mkldnn.enabled = False  # MKL's own float32 product is 15-25 % faster on AVX2
     torch.manual_seed(0)
-    base = Base(fetch(args.base))
     library = Library(args.data)
-    words = Words(library.concepts, base.tokenizer_json())
-    pool, run = Pool(args.pool, args.shards, common_concepts(library.index) if args.common else None), Run(args.out)
-    model = TowerTraining(args, len(library.concepts), words, torch.from_numpy(base.embedding()))
+    pool, run = Pool(args.pool, args.shards, common_concepts(library.index) if args.common else None, args.first), Run(args.out)
+    model = TowerTraining(args, len(library.concepts))
     model.tower.initialise(normalise(pool.shard(0)[0][:400]))
     model.to(args.device)
     matrices, others = model.parameter_groups()
     muon, adam = Muon(matrices, MUON_RATE), torch.optim.AdamW(others, ADAM_RATE, betas=(0.9, 0.98), weight_decay=0.01)
     seen = turn = 0
     if state := run.load(args.pictures, args.cool_down):
-        model.load_state_dict(state["model"], strict=False), muon.load_state_dict(state["muon"]), adam.load_state_dict(state["adam"])
+        model.load_state_dict(state["model"]), muon.load_state_dict(state["muon"]), adam.load_state_dict(state["adam"])
         seen, turn = state["seen"], state["turn"]
         print("going on at", seen)
-    print("parameters: tower", sum(p.numel() for p in model.tower.parameters()), "projector",
-          sum(p.numel() for p in model.projector.parameters()), "tokens that rows spell", len(words.vocabulary), flush=True)
+    print("parameters:", sum(p.numel() for p in model.tower.parameters()), flush=True)
     held_out, noto = evaluation_rows(library, library.index)
     level_end = args.pictures - args.cool_down
     save = lambda name: run.save(name, {"model": model.state_dict(), "muon": muon.state_dict(), "adam": adam.state_dict(), "seen": seen, "turn": turn,

@@ -1,42 +1,9 @@
-"""The concepts' names: as token ids that image rows spell, and as what counts for a right answer."""
+"""The concepts' names, and what counts for a right answer."""
 import json
 import re
 from pathlib import Path
 
-from tokenizers import Tokenizer
-
-GRID = 6            # patches in a row at 84 pixels
-ENGLISH_LINES = 4   # of the grid's lines, these spell the English name, those below it the Chinese one
 COMMON_GROUPS = ("animals", "food", "travel", "activities", "objects")
-
-
-class Words:
-    """Names of the concepts of index.json under one tokenizer."""
-
-    def __init__(self, concepts, tokenizer):
-        """tokenizer: the text of a tokenizer.json."""
-        self.tokenizer = Tokenizer.from_str(tokenizer)
-        self.names = [english_name(c) for c in concepts]
-        self.accepted = [accepted_names(c) for c in concepts]
-        comma, self.blank = self.ids(",")[0], self.ids("\n")[0]
-        cap = GRID * (GRID - ENGLISH_LINES) - 1
-        self._spelled = []  # for each concept what its English and its Chinese lines repeat
-        for concept, name in zip(concepts, self.names):
-            english = self.ids(" " + name)[:5] + [comma]
-            chinese = concept["names"].get("zh", {}).get("name")
-            self._spelled.append((english, self.ids(chinese)[:cap] + [comma] if chinese else english))
-        self.vocabulary = sorted({t for both in self._spelled for line in both for t in line} | {self.blank})
-        self.place = {t: i for i, t in enumerate(self.vocabulary)}
-
-    def ids(self, text):
-        return self.tokenizer.encode(text, add_special_tokens=False).ids
-
-    def pattern(self, concept):
-        """Row-major token ids for a whole picture of one concept: its English name again and again, then its Chinese one."""
-        english, chinese = self._spelled[concept]
-        stride = GRID if len(english) != GRID else GRID + 1  # no column may miss a token for ever
-        upper = [english[(line * stride + column) % len(english)] for line in range(ENGLISH_LINES) for column in range(GRID)]
-        return upper + [chinese[i % len(chinese)] for i in range(GRID * (GRID - ENGLISH_LINES))]
 
 
 def english_name(concept):

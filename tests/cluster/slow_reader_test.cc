@@ -12,8 +12,11 @@ class SlowReaderTest : public ClusterTest {
 
 TEST_F(SlowReaderTest, IsDroppedWhileItsNeighboursGoOn) {
   LocalDecoder& decoder = cluster_.AddDecoder("d0");
+  decoder.HoldAfter(2900);  // by then it is long too slow; it must not come to its end before it is dropped
   const auto slow = cluster_.StartSlowReader(LocalCluster::MakeRequest("I shall read this later", 3000));
-  AwaitTrue("it is dropped", [&] { return decoder.stats().cancelled == 1; });
+  AwaitTrue("the decoder hears that it is dropped", [&] { return decoder.open_streams() == 0 && decoder.stats().accepted == 1; });
+  decoder.Release();
+  AwaitTrue("it is cancelled", [&] { return decoder.stats().cancelled == 1; });
   const v1::GenerateRequest request = LocalCluster::MakeRequest("a neighbour", 200);
   const Heard neighbour = cluster_.Generate(request);
   ASSERT_TRUE(neighbour.complete()) << neighbour.why();

@@ -17,7 +17,8 @@ StatusOr<std::unique_ptr<ModelCrew>> ModelCrew::Load(const std::string& model_di
                                                      int tensor_parallel,
                                                      int64_t num_blocks,
                                                      at::Device device,
-                                                     at::ScalarType dtype) {
+                                                     at::ScalarType dtype,
+                                                     const quantization::Scheme& wanted) {
   TRIPTYCH_ASSIGN_OR_RETURN(const auto loader, weights::LoadCheckpoint(model_dir));
   std::unique_ptr<ModelCrew> model(new ModelCrew(tensor_parallel));
   absl::Mutex mutex;
@@ -27,7 +28,10 @@ StatusOr<std::unique_ptr<ModelCrew>> ModelCrew::Load(const std::string& model_di
         model_dir,
         *loader,
         num_blocks,
-        {.communicator = &communicator, .device = device, .dtype = dtype});
+        {.communicator = &communicator,
+         .device = device,
+         .dtype = dtype,
+         .quantization = wanted});
     const absl::MutexLock lock(&mutex);
     if (!runner.ok()) {
       first_error = runner.status();

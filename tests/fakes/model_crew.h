@@ -11,6 +11,7 @@
 #include "tests/fakes/rank_crew.h"
 #include "worker/engine/step_plan.h"
 #include "worker/model/model_runner.h"
+#include "worker/quantization/scheme.h"
 
 namespace triptych::fakes {
 
@@ -22,7 +23,8 @@ class ModelCrew {
                                                    int tensor_parallel,
                                                    int64_t num_blocks,
                                                    at::Device device = at::kCPU,
-                                                   at::ScalarType dtype = at::kFloat);
+                                                   at::ScalarType dtype = at::kFloat,
+                                                   const quantization::Scheme& wanted = {});
 
   // Logits [wanted, vocab] of a step; every rank has the same bits, or the test fails.
   at::Tensor Forward(const engine::StepPlan& plan, const at::Tensor& image_rows = {});

@@ -54,8 +54,8 @@ StatusOr<GoldenCase> ReadCase(const weights::TensorFile& file) {
   golden.prompt.prompt_tokens = static_cast<int32_t>(golden.prompt.tokens.size());
   golden.greedy_ids = ToIds(greedy_ids);
   std::vector<at::Tensor> pictures;
-  for (int i = 0; file.Find(fmt::format("proj_out{}", i)) != nullptr; ++i) {
-    TRIPTYCH_ASSIGN_OR_RETURN(at::Tensor rows, file.Read(fmt::format("proj_out{}", i)));
+  for (std::string name; !(name = ImageRowsName(file, pictures.size())).empty();) {
+    TRIPTYCH_ASSIGN_OR_RETURN(at::Tensor rows, file.Read(name));
     pictures.push_back(std::move(rows));
   }
   if (!pictures.empty()) golden.prompt.image_rows = at::cat(pictures);
@@ -104,6 +104,14 @@ bool IsPlain(const std::string& folder) {
   const auto config = internlm_xcomposer2::LoadConfig(folder);
   TRIPTYCH_CHECK(config.ok());
   return !config->tiles();
+}
+
+std::string ImageRowsName(const weights::TensorFile& file, size_t picture) {
+  for (const char* kind : {"image_rows", "proj_out"}) {
+    std::string name = fmt::format("{}{}", kind, picture);
+    if (file.Find(name) != nullptr) return name;
+  }
+  return "";
 }
 
 StatusOr<std::vector<GoldenCase>> LoadGoldenCases(const std::string& folder) {

@@ -7,6 +7,7 @@
 
 #include "common/status.h"
 #include "tests/fakes/model_crew.h"
+#include "worker/weights/tensor_file.h"
 
 namespace triptych::golden {
 
@@ -32,6 +33,10 @@ bool IsPlain(const std::string& folder);
 // Folders of golden sets of some model_types: those in TRIPTYCH_GOLDEN (separated by colons) when it
 // is set, else those in tests/golden.
 std::vector<std::string> GoldenFolders(const std::vector<std::string>& model_types);
+
+// The tensor of a case that has a picture's rows as the language model gets them: what the projector gave, or that with a family's own rows around
+// it. Empty: the case has no such picture.
+std::string ImageRowsName(const weights::TensorFile& file, size_t picture);
 
 StatusOr<std::vector<GoldenCase>> LoadGoldenCases(const std::string& folder);
 

@@ -44,7 +44,7 @@ struct Setting {
 
 std::vector<Setting> Settings() {
   std::vector<Setting> settings;
-  for (const std::string& folder : GoldenFolders({"internlmxcomposer2", "internlm2", "llama", "llava"})) {
+  for (const std::string& folder : GoldenFolders({"InternLMXComposer", "internlmxcomposer2", "internlm2", "llama", "llava"})) {
     for (const int tensor_parallel : {1, 2, 3, 4}) {
       if (tensor_parallel != 3 || IsPlain(folder)) settings.push_back({folder, tensor_parallel});
     }

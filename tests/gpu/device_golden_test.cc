@@ -43,7 +43,7 @@ std::string ReadFile(const std::string& path) {
 
 std::vector<Setting> Settings() {
   std::vector<Setting> settings;
-  for (const std::string& folder : GoldenFolders({"internlmxcomposer2", "internlm2", "llama", "llava"})) {
+  for (const std::string& folder : GoldenFolders({"InternLMXComposer", "internlmxcomposer2", "internlm2", "llama", "llava"})) {
     const auto loader = weights::LoadCheckpoint(folder);
     if (loader.ok() && (*loader)->Has("plora_glb_GN")) continue;  // high-resolution variants
     for (const Place& place : fakes::Places()) settings.push_back({folder, place});
@@ -86,7 +86,7 @@ TEST_P(DeviceGoldenTest, PicturesRowsAreTheReferences) {
       const auto prepared = (*encoder)->Prepare(*rgb, 0);
       ASSERT_TRUE(prepared.ok()) << prepared.status();
       const at::Tensor rows = (*encoder)->Project(*prepared, (*encoder)->Tower(prepared->tiles));
-      ExpectClose(rows, *file->Read(fmt::format("proj_out{}", i)), kVisionTolerance, entry["id"]);
+      ExpectClose(rows, *file->Read(ImageRowsName(*file, i)), kVisionTolerance, entry["id"]);
     }
   }
 }

@@ -26,6 +26,7 @@
 #include "worker/kernels/linear.h"
 #include "worker/kernels/norm.h"
 #include "worker/kernels/paged_attention.h"
+#include "worker/kernels/quantized_linear.h"
 #include "worker/kernels/rotary.h"
 
 namespace triptych::kernels {
@@ -54,6 +55,20 @@ TEST_P(DeviceTest, Linear) {
     const PackedLinear linear = PackedLinear::Pack(weight, bias, place().device());
     EXPECT_LT(Error(plain.Forward(x), wanted), tolerance()) << rows;
     EXPECT_LT(Error(linear.Forward(x), wanted + Exact(bias)), tolerance()) << rows;
+  }
+}
+
+TEST_P(DeviceTest, QuantizedLinear) {
+  for (const auto& [rows, in, out] : {std::tuple{0, 8, 16}, {1, 64, 128}, {13, 40, 23}, {3, 2500, 256}}) {
+    for (const int bits : {4, 8}) {
+      const QuantizedMatrix matrix = RoundToNearest(at::randn({out, in}), bits, /*group_size=*/16);
+      const at::Tensor x = Random({rows, in}), bias = Random({out});
+      const at::Tensor wanted = at::matmul(Exact(x), Exact(Dequantize(matrix)).t());
+      const QuantizedLinear plain = QuantizedLinear::Pack(matrix, std::nullopt, place().device());
+      const QuantizedLinear linear = QuantizedLinear::Pack(matrix, bias, place().device());
+      EXPECT_LT(Error(plain.Forward(x), wanted), tolerance()) << rows;
+      EXPECT_LT(Error(linear.Forward(x), wanted + Exact(bias)), tolerance()) << rows;
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 """Fixtures: the built binaries, stubs generated from the proto by grpcio-tools, golden checkpoints, and local clusters."""
 
 import importlib
+import json
 import os
 import pathlib
 import sys
@@ -19,10 +20,8 @@ def bin_dir():
     return folder
 
 
-@pytest.fixture(scope="session")
-def api(tmp_path_factory):
-    """The public API's modules as another language's client has them: made from the proto file alone."""
-    out = tmp_path_factory.mktemp("stubs")
+def make_api(out):
+    """The public API's modules as another language's client has them: made, in folder `out`, from the proto file alone."""
     code = protoc.main([
         "protoc", f"-I{ROOT / 'proto'}", f"-I{pathlib.Path(importlib.import_module('grpc_tools').__file__).parent / '_proto'}",
         f"--python_out={out}", f"--grpc_python_out={out}", "triptych/v1/inference.proto", "google/rpc/status.proto",
@@ -34,22 +33,32 @@ def api(tmp_path_factory):
     return pb
 
 
+@pytest.fixture(scope="session")
+def api(tmp_path_factory):
+    return make_api(tmp_path_factory.mktemp("stubs"))
+
+
+def model_config(folder):
+    return json.loads((folder / "config.json").read_text())
+
+
 def golden_sets():
-    """Folders of XComposer2 golden sets: those under tests/golden, or the ones TRIPTYCH_GOLDEN lists."""
+    """Folders of XComposer golden sets: those under tests/golden, or the ones TRIPTYCH_GOLDEN lists."""
     listed = os.environ.get("TRIPTYCH_GOLDEN")
-    folders = [pathlib.Path(f) for f in listed.split(":")] if listed else sorted((ROOT / "tests/golden").glob("xcomposer2*"))
-    return [f for f in folders if (f / "manifest.json").exists() and '"internlmxcomposer2"' in (f / "config.json").read_text()]
+    folders = [pathlib.Path(f) for f in listed.split(":")] if listed else sorted((ROOT / "tests/golden").glob("xcomposer*"))
+    return [f for f in folders if (f / "manifest.json").exists() and model_config(f)["model_type"] in ("InternLMXComposer", "internlmxcomposer2")]
 
 
 def is_plain(folder):
     """Its pictures are one tile, and its prompts short."""
-    return '"img_size"' in (folder / "config.json").read_text()
+    config = model_config(folder)
+    return config["model_type"] == "InternLMXComposer" or "img_size" in config
 
 
 @pytest.fixture(scope="session")
 def tiny(request):
     from golden import GoldenSet
-    return GoldenSet(next(filter(is_plain, golden_sets())))
+    return GoldenSet(next(f for f in golden_sets() if "img_size" in model_config(f)))
 
 
 @pytest.fixture

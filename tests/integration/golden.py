@@ -48,8 +48,9 @@ class Case:
                     made.append(api.Part(text=piece))
             return made
 
-        if self.mode == "eval":  # [BOS] image text
-            return api.Prompt(raw=api.RawPrompt(parts=[*images, api.Part(text=self.question)]))
+        if self.mode == "eval":  # [BOS] image text, unless the text places its picture
+            placed = "<ImageHere>" in self.question
+            return api.Prompt(raw=api.RawPrompt(parts=parts(self.question) if placed else [*images, api.Part(text=self.question)]))
         if self.images and "<ImageHere>" not in self.question:  # 2.5 puts a picture that is not placed in front of the whole prompt
             start, end = "[UNUSED_TOKEN_146]", "[UNUSED_TOKEN_145]\n"
             text = f"{start}system\n{self.meta}{end}{start}user\n{self.question}{end}{start}assistant\n"

@@ -1,4 +1,4 @@
-"""The plain families through the whole cluster: text models without encoders, LLaVA with one."""
+"""Families through the whole cluster: text models without encoders, LLaVA and XComposer with one."""
 
 import subprocess
 
@@ -13,24 +13,26 @@ def golden_set(name):
     return GoldenSet(ROOT / "tests/golden" / name)
 
 
-@pytest.mark.parametrize("name", ["llama-tiny", "internlm2-tiny", "llava-tiny"])
-def test_tokens_are_the_references(start_cluster, api, name):
+@pytest.mark.parametrize("name, family", [("llama-tiny", "llama"), ("internlm2-tiny", "internlm2"), ("llava-tiny", "llava"),
+                                          ("xcomposer1-tiny", "internlm-xcomposer")])
+def test_tokens_are_the_references(start_cluster, api, name, family):
     golden = golden_set(name)
     cluster = start_cluster(golden.folder, "--tensor-parallel", "2")
     takes_pictures = any(case.images for case in golden.cases)
     model = cluster.stub.ListModels(api.ListModelsRequest()).models[0]
-    assert model.family == name.removesuffix("-tiny")
+    assert model.family == family
     assert model.accepts_images == takes_pictures
     assert model.ready_encoders == (1 if takes_pictures else 0)
     for case in golden.cases:
         answer = cluster.generate(case.prompt(api), stopping=api.Stopping(max_new_tokens=len(case.greedy), ignore_eos=True))
         assert answer.ids[0] == case.greedy, case.id
         assert answer.started.prompt_tokens == len(case.tensors["input_ids"])
-        run = case.generate["greedy_rep"]
-        penalized = cluster.generate(case.prompt(api), stopping=api.Stopping(max_new_tokens=run["max_new_tokens"]),
-                                     sampling=api.Sampling(repetition_penalty=run["repetition_penalty"]))
-        wanted = run["ids"][1:]  # behind a BOS; a stop token at the end is no output
-        assert penalized.ids[0] == (wanted[:-1] if wanted[-1] in golden.stop_ids else wanted), case.id
+        assert case.generate
+        for run_name, run in case.generate.items():
+            sampling = api.Sampling(**{key: run[key] for key in ("repetition_penalty", "num_beams", "length_penalty") if key in run})
+            output = cluster.generate(case.prompt(api), sampling=sampling, stopping=api.Stopping(max_new_tokens=run["max_new_tokens"]))
+            wanted = run["ids"][1:]  # behind a BOS; a stop token at the end is no output
+            assert output.ids[0] == (wanted[:-1] if wanted[-1] in golden.stop_ids else wanted), (case.id, run_name)
 
 
 def test_a_text_model_takes_no_pictures_and_no_encoders(start_cluster, api, bin_dir):

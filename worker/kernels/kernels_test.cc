@@ -15,13 +15,13 @@
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
-#include <hwy/targets.h>
 
 #include <atomic>
 #include <cmath>
 
 #include "common/ids.h"
 #include "gtest/gtest.h"
+#include "tests/fakes/every_way.h"
 #include "worker/kernels/activation.h"
 #include "worker/kernels/attention.h"
 #include "worker/kernels/cpu_team.h"
@@ -35,31 +35,12 @@
 namespace triptych::kernels {
 namespace {
 
+using fakes::EveryWay;
+using fakes::ExpectAllEqual;
+
 double MaxDifference(const at::Tensor& a, const at::Tensor& b) {
   if (a.numel() == 0) return 0;
   return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>();
-}
-
-// Runs `body` under every target this machine has, and with several team sizes; gives all results.
-template <typename Body>
-std::vector<at::Tensor> EveryWay(Body body) {
-  std::vector<at::Tensor> results;
-  for (const uint32_t target : {uint32_t{HWY_AVX2}, uint32_t{HWY_AVX3}}) {
-    if ((hwy::SupportedTargets() & target) == 0) continue;
-    hwy::SetSupportedTargetsForTest(target);
-    for (const int threads : {1, 3}) {
-      CpuTeam team(threads);
-      CpuTeam::Scope scope(&team);
-      results.push_back(body());
-    }
-    hwy::SetSupportedTargetsForTest(0);
-  }
-  return results;
-}
-
-void ExpectAllEqual(const std::vector<at::Tensor>& results) {
-  ASSERT_FALSE(results.empty());
-  for (const at::Tensor& result : results) EXPECT_TRUE(at::equal(result, results.front()));
 }
 
 struct LinearCase {
@@ -145,6 +126,16 @@ TEST(DenseAttention, IsCloseAndEveryTileIsItsOwn) {
     EXPECT_LT(MaxDifference(out, wanted), 1e-5);
     EXPECT_TRUE(at::equal(DenseAttention(q.narrow(0, 1, 1), k.narrow(0, 1, 1), v.narrow(0, 1, 1)), out.narrow(0, 1, 1)));
     ExpectAllEqual(EveryWay([&] { return DenseAttention(q, k, v); }));
+  }
+}
+
+TEST(DenseAttention, KeysMayBeFewerOrMoreThanQueries) {
+  for (const auto& [n, m] : {std::pair<int64_t, int64_t>{1, 33}, {9, 26}, {20, 3}, {7, 1}}) {
+    const at::Tensor q = at::randn({2, n, 3, 24}), k = at::randn({2, m, 3, 24}), v = at::randn({2, m, 3, 24});
+    const auto heads_first = [](const at::Tensor& t) { return t.to(at::kDouble).transpose(1, 2); };
+    const at::Tensor scores = at::matmul(heads_first(q), heads_first(k).transpose(2, 3)) / std::sqrt(24.0);
+    const at::Tensor wanted = at::matmul(at::softmax(scores, -1), heads_first(v)).transpose(1, 2);
+    EXPECT_LT(MaxDifference(DenseAttention(q, k, v), wanted), 1e-5) << n << " " << m;
   }
 }
 

@@ -5,9 +5,12 @@
 
 #include "common/json/json_config.h"
 #include "worker/model/internlm2/decoder.h"
+#include "worker/model/internlm_xcomposer/decoder.h"
 #include "worker/model/internlm_xcomposer2/decoder.h"
 #include "worker/model/llama/decoder.h"
 #include "worker/model/llava/decoder.h"
+#include "worker/quantization/plain_names.h"
+#include "worker/quantization/scheme.h"
 
 namespace triptych::model {
 namespace {
@@ -22,6 +25,7 @@ struct Family {
 };
 
 constexpr std::array kFamilies = {
+    Family{"InternLMXComposer", internlm_xcomposer::Describe, internlm_xcomposer::MakeRunner},
     Family{"internlmxcomposer2", internlm_xcomposer2::Describe, internlm_xcomposer2::MakeRunner},
     Family{"internlm2", internlm2::Describe, internlm2::MakeRunner},
     Family{"llama", llama::Describe, llama::MakeRunner},
@@ -56,7 +60,22 @@ StatusOr<std::unique_ptr<ModelRunner>> MakeModelRunner(const std::string& model_
                                                        int64_t num_blocks,
                                                        const layers::RankContext& context) {
   TRIPTYCH_ASSIGN_OR_RETURN(const Family* family, FindFamily(model_dir));
-  return family->make(model_dir, loader, num_blocks, context);
+  layers::RankContext chosen = context;
+  TRIPTYCH_ASSIGN_OR_RETURN(chosen.quantization,
+                            quantization::ChooseScheme(model_dir, context.quantization));
+  if (chosen.quantization.is_stored()) {
+    TRIPTYCH_ASSIGN_OR_RETURN(const auto plain,
+                              quantization::PlainNames::Over(&loader, chosen.quantization));
+    return family->make(model_dir, *plain, num_blocks, chosen);
+  }
+  if (const std::string tensor = quantization::FindQuantizedTensor(loader); !tensor.empty()) {
+    return FailedPrecondition(
+        "{}: tensor '{}' is quantised, but neither config.json has a quantization_config nor is "
+        "there a quantize_config.json",
+        model_dir,
+        tensor);
+  }
+  return family->make(model_dir, loader, num_blocks, chosen);
 }
 
 }  // namespace triptych::model

@@ -19,6 +19,8 @@ StatusOr<ModelFacts> DescribeModel(const std::string& model_dir,
                                    at::ScalarType dtype);
 
 // One rank's runner of the model in `model_dir`, by the family in its config.json. Rank thread.
+// The context's quantization is what is wanted; a checkpoint's own comes before it (see
+// quantization::ChooseScheme).
 StatusOr<std::unique_ptr<ModelRunner>> MakeModelRunner(const std::string& model_dir,
                                                        const weights::WeightLoader& loader,
                                                        int64_t num_blocks,

@@ -1,13 +1,18 @@
 #include "worker/model/registry.h"
 
+#include <ATen/ops/zeros.h>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/fakes/rank_crew.h"
 #include "tests/fakes/temporary_folder.h"
 #include "tests/fakes/tiny_checkpoint.h"
+#include "worker/quantization/scheme.h"
 
 namespace triptych::model {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 class RegistryTest : public ::testing::Test {
@@ -71,6 +76,53 @@ TEST_F(RegistryTest, RefusesWhatItDoesNotKnow) {
   folder_.Write("config.json", R"({"model_type":"gpt2"})");
   EXPECT_THAT(std::string(Message(DescribeModel(folder_.path(), 1, at::kFloat).status())),
               HasSubstr("model_type 'gpt2' is not served"));
+}
+
+// A checkpoint's refusal when it is loaded by one rank that wants `weights`.
+std::string LoadRefusal(const std::string& dir, const std::string& weights = "stored") {
+  const auto loader = weights::LoadCheckpoint(dir);
+  EXPECT_TRUE(loader.ok()) << loader.status();
+  std::string message;
+  fakes::RankCrew(1).Run([&](comm::Communicator& communicator) {
+    const auto runner = MakeModelRunner(
+        dir,
+        **loader,
+        /*num_blocks=*/4,
+        {.communicator = &communicator, .quantization = *quantization::ParseWeights(weights)});
+    EXPECT_EQ(runner.status().code(), StatusCode::kFailedPrecondition);
+    message = Message(runner.status());
+  });
+  return message;
+}
+
+TEST_F(RegistryTest, RefusesQuantisedTensorsOfWhichNoConfigTells) {
+  fakes::CheckpointTensors tensors = fakes::TinyTensors({});
+  const std::string layer = "model.layers.1.attention.wo";
+  tensors.erase(layer + ".weight");
+  tensors[layer + ".linear.qweight"] = at::zeros({4, 32}, at::kInt);
+  fakes::WriteCheckpoint(folder_.path(), fakes::TinyConfig({}), tensors);
+  EXPECT_THAT(LoadRefusal(folder_.path()),
+              AllOf(HasSubstr("'model.layers.1.attention.wo.linear.qweight' is quantised"),
+                    HasSubstr("quantization_config"),
+                    HasSubstr("quantize_config.json")));
+}
+
+TEST_F(RegistryTest, RefusesAQuantisedLayerThatIsNotWhole) {
+  fakes::CheckpointTensors tensors = fakes::TinyTensors({});
+  const std::string layer = "model.layers.0.attention.wqkv";  // 32 inputs, 64 outputs
+  tensors.erase(layer + ".weight");
+  tensors[layer + ".linear.qweight"] = at::zeros({4, 64}, at::kInt);
+  tensors[layer + ".linear.qzeros"] = at::zeros({2, 8}, at::kInt);
+  tensors[layer + ".linear.scales"] = at::zeros({2, 64}, at::kHalf);
+  fakes::WriteCheckpoint(folder_.path(), fakes::TinyConfig({}), tensors);
+  folder_.Write("quantize_config.json", R"({"bits": 4, "group_size": 16})");
+  EXPECT_THAT(LoadRefusal(folder_.path()), HasSubstr("'" + layer + ".linear.g_idx' is missing"));
+  tensors[layer + ".linear.g_idx"] = at::zeros({32}, at::kInt);
+  tensors["model.norm.scales"] = at::zeros({1});
+  fakes::WriteCheckpoint(folder_.path(), fakes::TinyConfig({}), tensors);
+  EXPECT_THAT(LoadRefusal(folder_.path()),
+              HasSubstr("'model.norm.scales' is not part of this model"));
+  EXPECT_THAT(LoadRefusal(folder_.path(), "int4"), HasSubstr("quantised already (gptq, 4 bits"));
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ void VisitFields(Visitor& yaml, Config& config) {
   yaml.Field("metrics_listen", &config.metrics_listen);
   yaml.Field("advertise", &config.advertise);
   yaml.Field("load_format", &config.load_format);
+  yaml.Field("weights", &config.weights);
   yaml.Field("device", &config.device);
   yaml.Field("dtype", &config.dtype);
   yaml.Field("tensor_parallel", &config.tensor_parallel, {1, 64});
@@ -67,6 +68,10 @@ Status FinishWorkerConfig(WorkerConfig& config) {
   if (config.roles.empty()) return FailedPrecondition("roles: give encoder, decoder or both");
   for (const std::string& role : config.roles) TRIPTYCH_RETURN_IF_ERROR(CheckOneOf("roles", role, {"encoder", "decoder"}));
   TRIPTYCH_RETURN_IF_ERROR(CheckOneOf("load_format", config.load_format, {"auto", "safetensors", "torch", "dummy"}));
+  TRIPTYCH_RETURN_IF_ERROR(CheckOneOf("weights", config.weights, {"stored", "int8", "int4"}));
+  if (config.weights != "stored" && !config.has_role("decoder")) {
+    return FailedPrecondition("weights: '{}' is for decoders; an encoder's are as stored: take 'stored'", config.weights);
+  }
   TRIPTYCH_RETURN_IF_ERROR(CheckOneOf("device", config.device, {"cpu", "cuda"}));
   TRIPTYCH_RETURN_IF_ERROR(CheckOneOf("dtype", config.dtype, {"auto", "float32", "bfloat16"}));
   if (config.device == "cpu" && config.dtype == "bfloat16") {

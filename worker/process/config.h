@@ -21,6 +21,7 @@ struct WorkerConfig {
   Endpoint metrics_listen{"127.0.0.1", 9072};
   std::string advertise;                     // host that others reach this worker by; empty: the one it listens on
   std::string load_format = "auto";          // auto, safetensors, torch, dummy: see docs/checkpoints.md
+  std::string weights = "stored";            // of decoders' linear layers: stored, int8, int4 (made from the stored ones)
   std::string device = "cpu";                // cpu, cuda
   std::string dtype = "auto";                // of activations: float32, on cuda also bfloat16; auto: float32 on cpu, bfloat16 on cuda
   int32_t tensor_parallel = 1;               // ranks of the shard group: 1 to the model's query heads

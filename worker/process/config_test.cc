@@ -82,6 +82,13 @@ INSTANTIATE_TEST_SUITE_P(
                     BadCase{"NoRole", [](WorkerConfig& c) { c.roles.clear(); }, "roles"},
                     BadCase{"UnknownRole", [](WorkerConfig& c) { c.roles = {"router"}; }, "encoder, decoder"},
                     BadCase{"UnknownLoadFormat", [](WorkerConfig& c) { c.load_format = "gguf"; }, "load_format: 'gguf' is not one of auto, safetensors, torch, dummy"},
+                    BadCase{"UnknownWeights", [](WorkerConfig& c) { c.weights = "int3"; }, "weights: 'int3' is not one of stored, int8, int4"},
+                    BadCase{"QuantisedEncoder",
+                            [](WorkerConfig& c) {
+                              c.roles = {"encoder"};
+                              c.weights = "int4";
+                            },
+                            "weights: 'int4' is for decoders"},
                     BadCase{"UnknownDevice", [](WorkerConfig& c) { c.device = "tpu"; }, "cpu, cuda"},
                     BadCase{"UnknownDtype", [](WorkerConfig& c) { c.dtype = "int8"; }, "float32, bfloat16"},
                     BadCase{"Bfloat16OnCpu", [](WorkerConfig& c) { c.dtype = "bfloat16"; }, "dtype"},

@@ -102,12 +102,16 @@ shard::RankParts DecoderRole::MakeParts(const FormGroup& form) {
     const std::string who = fmt::format("rank {} of {}", communicator.rank(), communicator.size());
     return LoadWatched<std::unique_ptr<model::ModelRunner>>(who, *model_.loader, *clock_, [&](const weights::WeightLoader& loader) {
       return model::MakeModelRunner(model_.dir, loader, config_.kv_blocks,
-                                    {.communicator = &communicator, .device = device, .dtype = model_.dtype});
+                                    {.communicator = &communicator,
+                                     .device = device,
+                                     .dtype = model_.dtype,
+                                     .quantization = model_.quantization});
     });
   };
   parts.embeddings = &embedding_source_;
   parts.hidden_size = model_.card->hidden_size();
   std::memcpy(&parts.fingerprint, model_.identity.weights_digest().data(), sizeof(parts.fingerprint));
+  parts.fingerprint ^= static_cast<uint64_t>(model_.quantization.bits);  // ranks in other processes must round as these do
   const auto cores = static_cast<int32_t>(std::max(1u, std::thread::hardware_concurrency()));
   parts.num_threads = config_.threads_per_rank > 0 ? config_.threads_per_rank : std::max(1, cores / config_.num_ranks);
   return parts;
@@ -217,6 +221,7 @@ void DecoderRole::Report(internal::v1::Heartbeat& heartbeat) const {
   load.set_waiting_sequences(static_cast<uint32_t>(stats.waiting.load()));
   load.set_waiting_prefill_tokens(static_cast<uint32_t>(stats.waiting_prefill_tokens.load()));
   load.set_used_kv_blocks(static_cast<uint32_t>(stats.used_blocks.load()));
+  load.set_tokens_per_second(output_rate_.Read(stats.output_tokens, clock_->Now()));
 }
 
 }  // namespace triptych::worker

@@ -16,6 +16,7 @@
 #include "worker/process/embedding_puller.h"
 #include "worker/process/metrics.h"
 #include "worker/process/model_parts.h"
+#include "worker/process/rate_meter.h"
 #include "worker/process/shard_service.h"
 #include "worker/shard/follower_loop.h"
 #include "worker/shard/store_embedding_source.h"
@@ -66,6 +67,7 @@ class DecoderRole {
   ChannelPool& channels_;
   const Clock* const clock_;
   CacheJournal journal_;
+  mutable RateMeter output_rate_{std::chrono::seconds(5)};
   std::atomic<engine::EngineLoop*> live_engine_{nullptr};  // once it runs; for the store's observer
   vision::EmbeddingStore store_;
   shard::StoreEmbeddingSource embedding_source_{&store_};

@@ -2,19 +2,27 @@
 
 #include <array>
 #include <cstdint>
+#include <vector>
 
+#include "common/model_card/internlm_xcomposer2/adapters.h"
 #include "fmt/format.h"
 
 namespace triptych::worker {
 namespace {
 
-constexpr int64_t kPloraRank = 256;
+constexpr int64_t kLowRank = 256;
 constexpr int64_t kPloraRankOf4khdWqkv = 8;
+constexpr int64_t kWebRank = 512;
 
 struct Linear {
   std::string_view name;
   int64_t in;
 };
+
+int64_t RankOf(std::string_view family, std::string_view linear, std::string_view pair) {
+  if (pair == "Plora" && linear == "attention.wqkv" && family == "internlm-xcomposer2-4khd") return kPloraRankOf4khdWqkv;
+  return pair == "lora_web" ? kWebRank : kLowRank;
+}
 
 }  // namespace
 
@@ -24,12 +32,16 @@ weights::ShapeMap XComposer2Shapes(std::string_view family, const internlm_xcomp
                                           {"feed_forward.w1", config.hidden_size},
                                           {"feed_forward.w3", config.hidden_size},
                                           {"feed_forward.w2", config.intermediate_size}}};
-  const int64_t wqkv_rank = family == "internlm-xcomposer2-4khd" ? kPloraRankOf4khdWqkv : kPloraRank;
+  std::vector<std::string> pairs = {"Plora"};
+  for (const std::vector<std::string>& adapter : internlm_xcomposer2::kAdapterPairs) {
+    if (config.task_loras) pairs.insert(pairs.end(), adapter.begin(), adapter.end());
+  }
   weights::ShapeMap shapes;
   for (int32_t layer = 0; layer < config.num_layers; ++layer) {
     for (const Linear& linear : linears) {
-      const int64_t rank = linear.name == "attention.wqkv" ? wqkv_rank : kPloraRank;
-      shapes[fmt::format("model.layers.{}.{}.Plora_A.weight", layer, linear.name)] = {rank, linear.in};
+      for (const std::string& pair : pairs) {
+        shapes[fmt::format("model.layers.{}.{}.{}_A.weight", layer, linear.name, pair)] = {RankOf(family, linear.name, pair), linear.in};
+      }
     }
   }
   const int64_t places = int64_t{config.patches_per_side()} * config.patches_per_side();
@@ -37,7 +49,15 @@ weights::ShapeMap XComposer2Shapes(std::string_view family, const internlm_xcomp
   return shapes;
 }
 
+weights::ShapeMap LlavaShapes(const llava::Config& config) {
+  return {{"vision_tower.vision_model.embeddings.position_embedding.weight", {1 + config.image_rows(), config.vision.hidden_size}}};
+}
+
 StatusOr<weights::ShapeMap> DummyShapes(std::string_view family, const std::string& model_dir) {
+  if (family == "llava") {
+    TRIPTYCH_ASSIGN_OR_RETURN(const llava::Config config, llava::LoadConfig(model_dir));
+    return LlavaShapes(config);
+  }
   if (!family.starts_with("internlm-xcomposer2")) return weights::ShapeMap();
   TRIPTYCH_ASSIGN_OR_RETURN(const internlm_xcomposer2::Config config, internlm_xcomposer2::LoadConfig(model_dir));
   return XComposer2Shapes(family, config);

@@ -27,7 +27,8 @@ EncoderRole::EncoderRole(const WorkerConfig& config,
                          uint64_t incarnation,
                          IoRuntime* runtime,
                          const Clock* clock)
-    : store_(config.embedding_cache_bytes,
+    : clock_(clock),
+      store_(config.embedding_cache_bytes,
              encoder->hidden_size(),
              {.on_rows = [this](const EmbeddingKey&, int32_t) { arrivals_.Notify(); }}),
       encoder_(std::move(encoder)),
@@ -68,6 +69,9 @@ void EncoderRole::Report(internal::v1::Heartbeat& heartbeat) const {
   internal::v1::Load& load = *heartbeat.mutable_load();
   load.set_waiting_tiles(static_cast<uint32_t>(batcher_.waiting_tiles()));
   load.set_running_tiles(static_cast<uint32_t>(batcher_.in_flight()));
+  // Learned while tiles wait: then the tower is never idle.
+  const bool is_full = load.waiting_tiles() > 0;
+  load.set_tiles_per_second(tile_rate_.Read(batcher_.counters().tiles, clock_->Now(), is_full));
   load.set_embedding_bytes(load.embedding_bytes() + static_cast<uint64_t>(store_.bytes()));
 }
 

@@ -9,6 +9,7 @@
 #include "worker/process/encoder_service.h"
 #include "worker/process/metrics.h"
 #include "worker/process/model_parts.h"
+#include "worker/process/rate_meter.h"
 #include "worker/vision/registry.h"
 
 namespace triptych::worker {
@@ -41,6 +42,8 @@ class EncoderRole {
               const Clock* clock);
   vision::EncodeBatcher::Options BatcherOptions(const WorkerConfig& config);
 
+  const Clock* const clock_;
+  mutable RateMeter tile_rate_{std::chrono::seconds(30)};
   ChangeSignal arrivals_;
   EncodeFailures failures_;
   PinBoard pins_{kEmbeddingPin};

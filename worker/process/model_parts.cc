@@ -20,8 +20,11 @@ Status CheckDevices(int wanted) {
 }
 
 std::string Numerics(const ModelParts& parts, int tensor_parallel) {
+  const quantization::Scheme& scheme = parts.quantization;
+  const bool rounds = scheme.method == quantization::Method::kRound;  // what is stored is in the digest
   const std::string device = parts.device == at::kCPU ? "cpu" : "cuda-" + kernels::CudaArchitecture(0);
-  return fmt::format("{}-{}-tp{}", device, parts.dtype == at::kFloat ? "f32" : "bf16", tensor_parallel);
+  return fmt::format("{}-{}{}-tp{}", device, parts.dtype == at::kFloat ? "f32" : "bf16", rounds ? fmt::format("-int{}", scheme.bits) : "",
+                     tensor_parallel);
 }
 
 weights::CheckpointFormat FormatOf(const std::string& load_format) {
@@ -55,6 +58,9 @@ StatusOr<ModelParts> OpenModel(const WorkerConfig& config) {
   }
   TRIPTYCH_ASSIGN_OR_RETURN(parts.card, LoadModelCard(config.model));
   TRIPTYCH_ASSIGN_OR_RETURN(parts.facts, model::DescribeModel(config.model, config.tensor_parallel, parts.dtype));
+  TRIPTYCH_ASSIGN_OR_RETURN(parts.quantization, quantization::ParseWeights(config.weights));
+  TRIPTYCH_ASSIGN_OR_RETURN(const quantization::Scheme chosen, quantization::ChooseScheme(config.model, parts.quantization));
+  if (config.has_role("decoder")) spdlog::info("weights of the decoder's linear layers: {}", chosen.ToString());
   TRIPTYCH_ASSIGN_OR_RETURN(const weights::WeightsDigest digest, OpenWeights(config, parts));
   internal::v1::ModelIdentity& identity = parts.identity;
   identity.set_name(config.model_name);

@@ -10,6 +10,7 @@
 #include "triptych/internal/v1/cluster.pb.h"
 #include "worker/model/registry.h"
 #include "worker/process/config.h"
+#include "worker/quantization/scheme.h"
 #include "worker/weights/weight_loader.h"
 
 namespace triptych::worker {
@@ -23,6 +24,7 @@ struct ModelParts {
   internal::v1::ModelIdentity identity;
   at::DeviceType device = at::kCPU;
   at::ScalarType dtype = at::kFloat;  // of activations
+  quantization::Scheme quantization;  // that the configuration wants of a decoder's linear layers
 };
 
 // Opens the checkpoint, or what stands for it with load_format dummy, and takes its digest, which reads every byte. kFailedPrecondition names file and key or tensor, and devices that

@@ -7,7 +7,9 @@
 #include <ATen/core/Tensor.h>
 
 #include "common/status.h"
-#include "worker/kernels/linear.h"
+#include "worker/vision/layer_norm.h"
+#include "worker/vision/patch_embedding.h"
+#include "worker/vision/vit_block.h"
 #include "worker/vision/weight_reader.h"
 
 namespace triptych::vision {
@@ -40,29 +42,10 @@ class ClipVit {
   const ClipVitSizes& sizes() const { return sizes_; }
 
  private:
-  struct Norm {
-    at::Tensor weight, bias;  // [width]
-  };
-  struct Block {
-    Norm norm1, norm2;
-    kernels::PackedLinear qkv, out, fc1, fc2;
-  };
-
-  static StatusOr<Norm> LoadNorm(WeightReader& reader, const std::string& prefix, int64_t width);
-  static StatusOr<Block> LoadBlock(WeightReader& reader, const std::string& prefix, const ClipVitSizes& sizes);
-  Status LoadEmbeddings(WeightReader& reader, const std::string& prefix);
-  at::Tensor Embed(const at::Tensor& tiles) const;
-  at::Tensor Normalize(const at::Tensor& x, const Norm& norm) const;
-  at::Tensor Attend(const at::Tensor& x, const Block& block, int64_t tiles) const;
-
   ClipVitSizes sizes_;
-  at::ScalarType dtype_ = at::kFloat;
-  at::Device device_ = at::kCPU;
-  kernels::PackedLinear patches_;  // the convolution, as each patch is met once
-  at::Tensor class_token_;         // [1, 1, width]
-  at::Tensor positions_;           // [1 + tokens, width]
-  Norm pre_norm_;
-  std::vector<Block> blocks_;
+  PatchEmbedding embedding_;
+  LayerNorm pre_norm_;
+  std::vector<VitBlock> blocks_;
 };
 
 }  // namespace triptych::vision

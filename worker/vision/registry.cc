@@ -6,6 +6,7 @@
 #include "common/json/json_config.h"
 #include "worker/vision/llava_encoder.h"
 #include "worker/vision/xcomposer2_encoder.h"
+#include "worker/vision/xcomposer_encoder.h"
 
 namespace triptych::vision {
 namespace {
@@ -16,6 +17,7 @@ struct Family {
 };
 
 constexpr std::array kFamilies = {
+    Family{"InternLMXComposer", LoadXComposerEncoder},
     Family{"internlmxcomposer2", LoadXComposer2Encoder},
     Family{"llava", LoadLlavaEncoder},
 };

@@ -1,10 +1,10 @@
 #include "worker/vision/tiled_pixels.h"
 
-#include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/upsample_bicubic2d.h>
 
 #include "worker/vision/clip_pixels.h"
+#include "worker/vision/global_view.h"
+#include "worker/vision/large_tensor.h"
 #include "worker/vision/pil_resize.h"
 
 namespace triptych::vision {
@@ -24,16 +24,29 @@ at::Tensor Paint(const at::Tensor& rgb, const Tiling& tiling) {
   return canvas;
 }
 
+// canvas -> tiles, row by row of tiles: [rows * columns, 3, side, side] at `out`.
+void CutTiles(const at::Tensor& canvas, const Tiling& tiling, float* out) {
+  const int64_t side = tiling.side;
+  const uint8_t* in = canvas.const_data_ptr<uint8_t>();
+  for (int64_t y = 0; y < tiling.rows * side; ++y) {
+    for (int64_t column = 0; column < tiling.columns; ++column, in += side * kColors) {
+      float* const tile = out + (y / side * tiling.columns + column) * kColors * side * side + y % side * side;
+      for (int64_t color = 0; color < kColors; ++color) {
+        const float* const table = ClipTable(static_cast<int>(color));
+        float* const line = tile + color * side * side;
+        for (int64_t x = 0; x < side; ++x) line[x] = table[in[x * kColors + color]];
+      }
+    }
+  }
+}
+
 }  // namespace
 
 at::Tensor MakeTiles(const at::Tensor& rgb, const Tiling& tiling) {
-  const int64_t side = tiling.side;
-  const at::Tensor planes = NormalizeForClip(Paint(rgb, tiling));
-  at::Tensor views = at::empty({1 + tiling.tiles(), kColors, side, side}, at::kFloat);
-  views.narrow(0, 0, 1).copy_(at::upsample_bicubic2d(planes.unsqueeze(0), {side, side}, /*align_corners=*/false));
-  views.narrow(0, 1, tiling.tiles())
-      .view({tiling.rows, tiling.columns, kColors, side, side})
-      .copy_(planes.view({kColors, tiling.rows, side, tiling.columns, side}).permute({1, 3, 0, 2, 4}));
+  const at::Tensor canvas = Paint(rgb, tiling);
+  at::Tensor views = LargeTensor({1 + tiling.tiles(), kColors, tiling.side, tiling.side});
+  views[0].copy_(GlobalView(canvas, tiling));
+  CutTiles(canvas, tiling, views[1].mutable_data_ptr<float>());
   return views;
 }
 

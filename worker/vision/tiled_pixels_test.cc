@@ -66,7 +66,7 @@ TEST_P(TiledPixelsGoldenTest, TilesAndGlobalViewAreTheReferencesBits) {
       const at::Tensor views = MakeTiles(rgb, *tiling);
       const at::Tensor planes = Stitch(views, *tiling);
       EXPECT_TRUE(at::equal(planes, NormalizeForClip(Picture(folder + "/" + entry["preprocessed_png"][i].get<std::string>())))) << entry["id"];
-      const auto file = weights::SafetensorsFile::Open(folder + "/" + entry["file"].get<std::string>());
+      auto file = weights::OpenSafetensors(folder + "/" + entry["file"].get<std::string>());
       ASSERT_TRUE(file.ok());
       EXPECT_TRUE(at::equal(Thin(planes, 37, 29), *file->Read(fmt::format("pixel_rows{}", i)))) << entry["id"];
       EXPECT_TRUE(at::equal(Thin(views[0], 23, 19), *file->Read(fmt::format("global_view_rows{}", i)))) << entry["id"];

@@ -5,7 +5,6 @@
 #include "common/check.h"
 #include "common/model_card/internlm_xcomposer2/config.h"
 #include "worker/vision/clip_pixels.h"
-#include "worker/vision/pil_resize.h"
 #include "worker/vision/tiled_encoder.h"
 
 namespace triptych::vision {
@@ -41,8 +40,7 @@ XComposer2Encoder::XComposer2Encoder(ClipVit vit, Projector projector, int64_t h
 StatusOr<PreparedImage> XComposer2Encoder::Prepare(const at::Tensor& rgb, int32_t max_tiles) const {
   if (max_tiles < 0) return InvalidArgument("max_tiles is {}; it must not be negative", max_tiles);
   const auto side = static_cast<int32_t>(vit_.sizes().image_size);
-  const at::Tensor tile = NormalizeForClip(PilResize(rgb, {side, side}, ResizeFilter::kBicubic));
-  return PreparedImage{.tiles = tile.unsqueeze(0), .rows = static_cast<int32_t>(vit_.sizes().tokens())};
+  return PreparedImage{.tiles = SquashForClip(rgb, side), .rows = static_cast<int32_t>(vit_.sizes().tokens())};
 }
 
 at::Tensor XComposer2Encoder::Tower(const at::Tensor& tiles) { return vit_.Forward(tiles); }

@@ -82,6 +82,24 @@ StatusOr<CheckpointFiles> FilesOfIndex(const std::filesystem::path& dir, const L
   return files;
 }
 
+// AutoGPTQ names the one file that it writes by bits and groups: gptq_model-4bit-128g.
+constexpr std::string_view kGptqBegin = "gptq_model-";
+
+StatusOr<std::vector<std::string>> FindGptqFile(const std::filesystem::path& dir,
+                                                const Layout& layout) {
+  std::vector<std::string> found;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(dir, ignored)) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with(kGptqBegin) && name.ends_with(layout.extension)) {
+      found.push_back(entry.path());
+    }
+  }
+  if (found.size() < 2) return found;
+  std::sort(found.begin(), found.end());
+  return FailedPrecondition("{} and {}: which of them is the checkpoint?", found[0], found[1]);
+}
+
 }  // namespace
 
 StatusOr<CheckpointFiles> FindCheckpointFiles(const std::string& dir, CheckpointFormat format) {
@@ -92,7 +110,12 @@ StatusOr<CheckpointFiles> FindCheckpointFiles(const std::string& dir, Checkpoint
     if (Exists(folder / layout.single_file))
       return CheckpointFiles{.format = layout.format, .paths = {folder / layout.single_file}};
     if (Exists(folder / layout.index_file)) return FilesOfIndex(folder, layout);
-    wanted.insert(wanted.end(), {layout.single_file, layout.index_file});
+    TRIPTYCH_ASSIGN_OR_RETURN(std::vector<std::string> gptq, FindGptqFile(folder, layout));
+    if (!gptq.empty()) return CheckpointFiles{.format = layout.format, .paths = std::move(gptq)};
+    wanted.insert(wanted.end(),
+                  {layout.single_file,
+                   layout.index_file,
+                   fmt::format("{}*{}", kGptqBegin, layout.extension)});
   }
   return FailedPrecondition("{}: has none of {}", dir, fmt::join(wanted, ", "));
 }

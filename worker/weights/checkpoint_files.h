@@ -19,8 +19,8 @@ struct CheckpointFiles {
       weight_map;  // tensor name -> path, from the index; empty when one file holds all
 };
 
-// The first of these that is there: model.safetensors, model.safetensors.index.json,
-// pytorch_model.bin, pytorch_model.bin.index.json; of one format, if one is wanted.
+// The first of these that is there: model.safetensors or its .index.json, gptq_model-*.safetensors,
+// pytorch_model.bin or its .index.json, gptq_model-*.bin; of one format, if one is wanted.
 // kFailedPrecondition says what was looked for, and what an index has wrong.
 StatusOr<CheckpointFiles> FindCheckpointFiles(const std::string& dir,
                                               CheckpointFormat format = CheckpointFormat::kAny);

@@ -25,6 +25,22 @@ TEST(CheckpointFilesTest, OneFileIsEnough) {
   EXPECT_TRUE(files->weight_map.empty());
 }
 
+TEST(CheckpointFilesTest, AutoGptqNamesItsFileByItself) {
+  const fakes::TemporaryFolder folder;
+  folder.Write("gptq_model-4bit-128g.bin", "x");
+  EXPECT_EQ(FindCheckpointFiles(folder.path())->format, CheckpointFormat::kTorch);
+  folder.Write("gptq_model-4bit-128g.safetensors", "x");
+  const auto files = FindCheckpointFiles(folder.path());
+  ASSERT_TRUE(files.ok()) << files.status();
+  EXPECT_THAT(files->paths, ElementsAre(folder.File("gptq_model-4bit-128g.safetensors")));
+  EXPECT_EQ(files->format, CheckpointFormat::kSafetensors);
+  folder.Write("gptq_model-4bit-64g.safetensors", "x");
+  EXPECT_THAT(Refusal(folder), HasSubstr("gptq_model-4bit-64g.safetensors: which of them"));
+  folder.Write("model.safetensors", "x");
+  EXPECT_THAT(FindCheckpointFiles(folder.path())->paths,
+              ElementsAre(folder.File("model.safetensors")));
+}
+
 TEST(CheckpointFilesTest, AnIndexNamesTheShards) {
   const fakes::TemporaryFolder folder;
   folder.Write("b.safetensors", "x");

@@ -4,6 +4,8 @@
 #include <array>
 #include <string>
 
+#include "common/model_card/chat_template.h"
+
 namespace triptych::internlm_xcomposer2 {
 namespace {
 
@@ -57,27 +59,8 @@ std::string_view NameOf(ChatRole role) {
   return "";
 }
 
-bool IsEmpty(std::span<const PromptPart> parts) {
-  return std::ranges::all_of(parts, [](const PromptPart& part) {
-    const auto* text = std::get_if<std::string>(&part);
-    return text != nullptr && text->empty();
-  });
-}
-
 bool HasPicture(const ChatMessage& message) {
   return std::ranges::any_of(message.parts, [](const PromptPart& part) { return std::holds_alternative<ImageRef>(part); });
-}
-
-Status CheckTurns(std::span<const ChatMessage> turns) {
-  if (turns.empty()) return InvalidArgument("the conversation has no user message");
-  for (size_t i = 0; i < turns.size(); ++i) {
-    const ChatRole wanted = i % 2 == 0 ? ChatRole::kUser : ChatRole::kAssistant;
-    if (turns[i].role != wanted) {
-      return InvalidArgument("message {} after the system message is the {}'s; user and assistant take turns, the user first", i,
-                             NameOf(turns[i].role));
-    }
-  }
-  return OkStatus();
 }
 
 }  // namespace

@@ -25,6 +25,12 @@ StatusOr<LowRank> FindLowRank(const weights::WeightLoader& loader,
                  .scale = pair == kPlora && rank == kScaledRank ? 2.0 : 1.0};
 }
 
+// Pairs are small, and stay in floating point whatever is done with the layer that they belong to.
+RankContext OfPairs(RankContext context) {
+  context.quantization = {};
+  return context;
+}
+
 }  // namespace
 
 void PloraLinear::Pair::AddTo(at::Tensor& y, const at::Tensor& x, RowRun run) const {
@@ -61,10 +67,11 @@ StatusOr<PloraLinear> PloraLinear::LoadColumn(const weights::WeightLoader& loade
                                               const PloraSpec& spec,
                                               const std::vector<Range>& rows,
                                               const RankContext& context) {
+  const RankContext of_pairs = OfPairs(context);
   const auto load_pair = [&](const std::string& name) -> StatusOr<Pair> {
     TRIPTYCH_ASSIGN_OR_RETURN(const LowRank low, FindLowRank(loader, spec.base, name));
-    TRIPTYCH_ASSIGN_OR_RETURN(TpLinear a, TpLinear::LoadReplicated(loader, low.a, context));
-    TRIPTYCH_ASSIGN_OR_RETURN(TpLinear b, TpLinear::LoadColumn(loader, low.b, rows, context));
+    TRIPTYCH_ASSIGN_OR_RETURN(TpLinear a, TpLinear::LoadReplicated(loader, low.a, of_pairs));
+    TRIPTYCH_ASSIGN_OR_RETURN(TpLinear b, TpLinear::LoadColumn(loader, low.b, rows, of_pairs));
     return Pair{std::move(a), std::move(b), low.scale};
   };
   TRIPTYCH_ASSIGN_OR_RETURN(TpLinear base, TpLinear::LoadColumn(loader, spec.base, rows, context));
@@ -75,10 +82,11 @@ StatusOr<PloraLinear> PloraLinear::LoadRow(const weights::WeightLoader& loader,
                                            const PloraSpec& spec,
                                            Range columns,
                                            const RankContext& context) {
+  const RankContext of_pairs = OfPairs(context);
   const auto load_pair = [&](const std::string& name) -> StatusOr<Pair> {
     TRIPTYCH_ASSIGN_OR_RETURN(const LowRank low, FindLowRank(loader, spec.base, name));
-    TRIPTYCH_ASSIGN_OR_RETURN(TpLinear a, TpLinear::LoadRow(loader, low.a, columns, context));
-    TRIPTYCH_ASSIGN_OR_RETURN(TpLinear b, TpLinear::LoadReplicated(loader, low.b, context));
+    TRIPTYCH_ASSIGN_OR_RETURN(TpLinear a, TpLinear::LoadRow(loader, low.a, columns, of_pairs));
+    TRIPTYCH_ASSIGN_OR_RETURN(TpLinear b, TpLinear::LoadReplicated(loader, low.b, of_pairs));
     return Pair{std::move(a), std::move(b), low.scale};
   };
   TRIPTYCH_ASSIGN_OR_RETURN(TpLinear base, TpLinear::LoadRow(loader, spec.base, columns, context));

@@ -2,19 +2,24 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
 
 #include "common/status.h"
 #include "worker/kernels/linear.h"
+#include "worker/kernels/quantized_linear.h"
 #include "worker/model/layers/range.h"
 #include "worker/model/layers/rank_context.h"
 #include "worker/weights/weight_loader.h"
 
 namespace triptych::model::layers {
 
-// A linear layer as the checkpoint stores it: `name`.weight [out, in], and `name`.bias [out].
+// A linear layer as the checkpoint stores it: `name`.weight [out, in], and `name`.bias [out]; or,
+// where the checkpoint is quantised, as quantization/layer_source.h says under `name` or
+// `name`.linear, with a bias wherever one is stored.
 struct LinearSpec {
   std::string name;
   int64_t in = 0;
@@ -28,7 +33,8 @@ struct LinearRows {
   Range rows;
 };
 
-// One rank's part of y = x W^T + b. Immutable once loaded.
+// One rank's part of y = x W^T + b, in whole numbers where the context's scheme or the checkpoint
+// has it so. Immutable once loaded.
 class TpLinear {
  public:
   // Output features split: this rank has the stored rows of `rows`, in that order.
@@ -36,7 +42,8 @@ class TpLinear {
                                        const LinearSpec& spec,
                                        const std::vector<Range>& rows,
                                        const RankContext& context);
-  // The same of several stored layers of one input, which have biases all or none.
+  // The same of several stored layers of one input, which are quantised all or none and, unless
+  // quantised in the checkpoint, have biases all or none.
   static StatusOr<TpLinear> LoadJoined(const weights::WeightLoader& loader,
                                        const std::vector<LinearRows>& parts,
                                        const RankContext& context);
@@ -51,14 +58,17 @@ class TpLinear {
                                            const LinearSpec& spec,
                                            const RankContext& context);
 
-  at::Tensor Forward(const at::Tensor& x) const {
-    return packed_.Forward(x);
-  }  // [n, in] -> [n, out]
+  at::Tensor Forward(const at::Tensor& x) const;  // [n, in] -> [n, out]
 
  private:
-  explicit TpLinear(kernels::PackedLinear packed) : packed_(std::move(packed)) {}
+  using Packed = std::variant<kernels::PackedLinear, kernels::QuantizedLinear>;
+  explicit TpLinear(std::vector<Packed> packed) : packed_(std::move(packed)) {}
 
-  kernels::PackedLinear packed_;
+  static StatusOr<TpLinear> LoadQuantized(const weights::WeightLoader& loader,
+                                          const std::vector<LinearRows>& parts,
+                                          const RankContext& context);
+
+  std::vector<Packed> packed_;  // their outputs stand side by side
 };
 
 // A stored tensor in a form that kernels take: bfloat16 stays on the CPU, float16 becomes float32.

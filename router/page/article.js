@@ -36,8 +36,8 @@ export class Article {
     if (finished) this.finish(finished.title);
   }
 
-  // No more comes. What is still being looked for is given up, and a heading at the beginning is the
-  // title's, as the router has it. Doing so twice changes nothing.
+  // No more comes. What is still being looked for is given up, and a heading at the beginning is
+  // the title's, as the router has it. Doing so twice changes nothing.
   finish(title) {
     this.blocks = this.blocks.filter((block) => block.kind === "paragraph" || block.sha256);
     const first = this.blocks.find((block) => block.kind === "paragraph");

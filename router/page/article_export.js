@@ -8,12 +8,12 @@ const EXTENSIONS = {
 };
 
 const STYLE =
-  "body{max-width:42rem;margin:2rem auto;padding:0 1rem;font:1.1rem/1.6 Georgia,serif;color:#222;" +
-  "background:#fff}h1,h2,h3{line-height:1.25}figure{margin:1.5rem 0;text-align:center}" +
+  "body{max-width:42rem;margin:2rem auto;padding:0 1rem;font:1.1rem/1.6 Georgia,serif;" +
+  "color:#222;background:#fff}h1,h2,h3{line-height:1.25}figure{margin:1.5rem 0;text-align:center}" +
   "img{max-width:100%;height:auto}figcaption,footer{font-size:.85rem;color:#595959}";
 
-// File names of an article's pictures, by block id: "pictures/01.png". `typeOf` tells the media type
-// of a block's picture.
+// File names of an article's pictures, by block id: "pictures/01.png". `typeOf` tells the media
+// type of a block's picture.
 export function pictureNames(article, typeOf) {
   return new Map(article.pictures().map((block, i) => {
     const number = String(i + 1).padStart(2, "0");

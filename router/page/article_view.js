@@ -8,7 +8,7 @@ export class ArticleView {
   #article;
   #cache;
   #model;
-  #title = element("h2", { dir: "auto", tabindex: "-1", hidden: true });
+  #title = element("h2", { dir: "auto", contenteditable: "plaintext-only", hidden: true });
   #views = new Map();  // by block id
   #editable = false;
   #frame = 0;
@@ -21,8 +21,13 @@ export class ArticleView {
     this.#model = model;
     node.replaceChildren(this.#title);
     node.setAttribute("aria-busy", "true");
-    if (article.language) node.lang = article.language;
-    else node.removeAttribute("lang");
+    node.lang = article.language;  // "": unknown, and not that of the page
+    this.#title.addEventListener("input", () => {
+      article.title = this.#title.textContent.replaceAll("\n", " ").trim();
+    });
+    this.#title.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") event.preventDefault();  // a title is one line
+    });
   }
 
   // To be called when the article has changed: at the next frame the page shows it.

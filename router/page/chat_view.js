@@ -3,6 +3,7 @@ import { Conversation } from "./conversation.js";
 import { announce, showMessage } from "./element.js";
 import { AnswerView, questionView } from "./message_view.js";
 import { PictureInput } from "./picture_input.js";
+import { chatSampling } from "./sampling.js";
 import { streamChat } from "./server.js";
 
 export class ChatView {
@@ -17,6 +18,7 @@ export class ChatView {
   #pictures = new PictureInput(this.#view, (message) => showMessage(this.#error, message));
   #conversation = new Conversation();
   #running = null;  // AbortController of the answer that is coming
+  #latest = null;   // AnswerView of the latest answer
   #model;
 
   // `model` tells the name of the chosen model; "" for the server's default.
@@ -48,6 +50,7 @@ export class ChatView {
     this.#question.value = "";
     this.#pictures.clear();
     for (const node of this.#hint) node.classList.add("unseen");
+    this.#latest?.giveUp();
     this.#messages.append(questionView({ text, pictures }));
     this.#answer(this.#conversation.ask(text, pictures));
   }
@@ -58,10 +61,13 @@ export class ChatView {
     const started = performance.now();
     let usage = null;
     let finishReason = "";
+    this.#latest = view;
     this.#messages.append(view.node);
     this.#setRunning(running);
     try {
-      const request = { model: this.#model(), messages: this.#conversation.toMessages() };
+      const model = this.#model();
+      const messages = this.#conversation.toMessages();
+      const request = { model, messages, ...chatSampling(model) };
       for await (const event of streamChat(request, running.signal)) {
         answer.text += event.text ?? "";
         usage = event.usage ?? usage;
@@ -72,15 +78,14 @@ export class ChatView {
       announce("The answer is complete");
     } catch (error) {
       if (running.signal.aborted) view.finish("Stopped");
-      else view.fail(error.message, () => this.#tryAgain(view));
+      else view.fail(error.message, () => this.#tryAgain());
     } finally {
       if (this.#running === running) this.#setRunning(null);
     }
   }
 
-  #tryAgain(failed) {
-    if (this.#running || failed.node !== this.#messages.lastChild) return;
-    failed.node.remove();
+  #tryAgain() {
+    this.#latest.node.remove();
     this.#question.focus();
     this.#answer(this.#conversation.askAgain());
   }

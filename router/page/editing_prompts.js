@@ -1,6 +1,8 @@
 // How the model is asked to edit a paragraph. InternLM-XComposer models get the words of the
 // published demonstration (gradio_demo/gradio_demo_composition.py of
 // github.com/InternLM/InternLM-XComposer), which they know; others are asked in English.
+import { editingSampling, isPublished } from "./sampling.js";
+
 const PUBLISHED = {
   rewrite: ({ text, material }) => `改写以下段落：${text}\n基于以下素材：${material}`,
   expand: ({ text, material }) => `扩写以下段落：${text}\n基于以下素材：${material}`,
@@ -11,7 +13,8 @@ const PUBLISHED = {
 
 const PLAIN = {
   rewrite: ({ text, material }) =>
-    `Rewrite this paragraph in other words. Answer with the paragraph alone.\n${text}` + use(material),
+    `Rewrite this paragraph in other words. Answer with the paragraph alone.\n${text}` +
+    use(material),
   expand: ({ text, material }) =>
     `Expand this paragraph with more detail. Answer with the paragraph alone.\n${text}` +
     use(material),
@@ -23,11 +26,11 @@ const PLAIN = {
 };
 
 // `kind`: rewrite, expand, shorten or insert (a paragraph between `text` and `next`); `material`:
-// what the user wants to see in it, may be empty. The rest of a request to streamChat().
+// what the user wants to see in it, may be empty. A request to streamChat().
 export function editingRequest(model, kind, { text, next = "", material = "" }) {
-  const words = /xcomposer/i.test(model) ? PUBLISHED : PLAIN;
+  const words = isPublished(model) ? PUBLISHED : PLAIN;
   const content = words[kind]({ text, next, material });
-  return { model, messages: [{ role: "user", content }], temperature: 1, top_p: 0.8 };
+  return { model, messages: [{ role: "user", content }], ...editingSampling(model) };
 }
 
 // Paragraphs are lines: line breaks in an answer become spaces.

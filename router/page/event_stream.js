@@ -1,5 +1,5 @@
-// Server-sent events (WHATWG HTML, section 9.2.6) from text that comes in pieces, cut anywhere. Only
-// their data is looked at.
+// Server-sent events (WHATWG HTML, section 9.2.6) from text that comes in pieces, cut anywhere.
+// Only their data is looked at.
 export class EventStream {
   #rest = "";
   #data = [];

@@ -1,5 +1,5 @@
-// Starts the page: which view is shown, which model is asked. What composes is fetched when its view
-// is first shown.
+// Starts the page: which view is shown, which model is asked. What composes is fetched when its
+// view is first shown.
 import { ChatView } from "./chat_view.js";
 import { element, showMessage } from "./element.js";
 import { listModels } from "./server.js";

@@ -1,5 +1,5 @@
-// The blocks of Markdown: headings, paragraphs, lists, quotations, code, tables, lines. What is said
-// in markdown_inline.js holds here too: text stays text.
+// The blocks of Markdown: headings, paragraphs, lists, quotations, code, tables, lines. What is
+// said in markdown_inline.js holds here too: text stays text.
 import { element } from "./element.js";
 import { renderInline } from "./markdown_inline.js";
 

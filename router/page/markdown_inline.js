@@ -1,10 +1,12 @@
-// The inline part of Markdown: code, strong, emphasis, deletion, links, line breaks. It builds nodes
-// from text that nobody vouches for: HTML stays text, links lead to http, https and mail alone, and
-// pictures become links, so that nothing is fetched. Takes time linear in the text.
+// The inline part of Markdown: code, strong, emphasis, deletion, links, line breaks. It builds
+// nodes from text that nobody vouches for: HTML stays text, links lead to http, https and mail
+// alone, and pictures become links, so that nothing is fetched. Takes time linear in the text.
 import { element } from "./element.js";
 
 const SPECIAL = /[\\`*_~[!\n]|https?:\/\//g;
-const LINK = /!?\[((?:[^[\]\\]|\\.)*)\]\(\s*<?([^\s()<>]*(?:\([^\s()<>]*\)[^\s()<>]*)*)>?(?:\s+"[^"]*")?\s*\)/y;
+const LABEL = /!?\[((?:[^[\]\\]|\\.)*)\]/;
+const TARGET = /\(\s*<?([^\s()<>]*(?:\([^\s()<>]*\)[^\s()<>]*)*)>?(?:\s+"[^"]*")?\s*\)/;
+const LINK = new RegExp(LABEL.source + TARGET.source, "y");
 const ADDRESS = /https?:\/\/[^\s<>"'`)\]]*[^\s<>"'`)\].,;:!?*_~]/y;
 const ESCAPE = /\\([!-/:-@[-`{-~])/y;
 const MARKERS = { "**": "strong", "__": "strong", "~~": "del", "*": "em", "_": "em" };

@@ -7,7 +7,7 @@ export function questionView({ text, pictures }) {
   const shown = pictures.map(({ name, dataUri }) => element("img", { src: dataUri, alt: name }));
   return element("article", { class: "message user", "aria-label": "You" },
     shown.length > 0 ? element("div", { class: "sent" }, ...shown) : null,
-    text ? element("div", { class: "words", dir: "auto" }, text) : null);
+    text ? element("div", { class: "words", dir: "auto", lang: "" }, text) : null);
 }
 
 // An answer while it comes and after. It is busy until finish() or fail(), so that screen readers
@@ -15,10 +15,11 @@ export function questionView({ text, pictures }) {
 export class AnswerView {
   node = element("article",
                  { class: "message", "aria-label": "Answer", "aria-busy": "true" });
-  #body = element("div", { class: "text", dir: "auto" });
+  #body = element("div", { class: "text", dir: "auto", lang: "" });
   #markdown = new StreamedMarkdown(this.#body, 3);
   #text = "";
   #frame = 0;
+  #again = null;
 
   constructor() {
     this.node.append(this.#body);
@@ -37,11 +38,18 @@ export class AnswerView {
     this.node.append(element("footer", {}, this.#copyButton(), element("span", {}, note)));
   }
 
+  // `again` is called when the user wants to try again.
   fail(message, again) {
     this.#end();
+    this.#again = button("Try again", again);
+    const copy = this.#text ? this.#copyButton() : null;
     this.node.append(element("p", { class: "error", role: "alert" }, message),
-                     element("footer", {}, this.#text ? this.#copyButton() : null,
-                             button("Try again", again)));
+                     element("footer", {}, copy, this.#again));
+  }
+
+  // The conversation goes on: it is too late to try again.
+  giveUp() {
+    this.#again?.remove();
   }
 
   #end() {

@@ -8,7 +8,7 @@ const MAX_SIDE = 16384;
 export const MAX_PICTURES = 16;
 
 // {name, dataUri} of a file. What the browser can show but the server would not take, by format or
-// by size, becomes a JPEG file on white. Throws an Error that names the file where it is no picture.
+// by size, becomes a JPEG file on white. Throws an Error that names the file where it is none.
 export async function readPicture(file) {
   const url = URL.createObjectURL(file);
   try {

@@ -1,5 +1,5 @@
-// The pictures that a form is about to send: dropped on its view, pasted while the view is shown, or
-// chosen; each is shown with a button that removes it.
+// The pictures that a form is about to send: dropped on its view, pasted while the view is shown,
+// or chosen; each is shown with a button that removes it.
 import { announce, button, element } from "./element.js";
 import { MAX_PICTURES, readPicture } from "./picture_file.js";
 

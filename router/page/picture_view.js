@@ -71,7 +71,8 @@ export class PictureView {
 
   // A candidate whose picture the router does not give cannot be chosen.
   #candidates() {
-    const set = element("fieldset", { class: "candidates" }, element("legend", {}, "Choose"));
+    const legend = element("legend", {}, "Choose another");
+    const set = element("fieldset", { class: "candidates" }, legend);
     this.#block.candidates.forEach(({ sha256, description }, i) => {
       const choice = element("input", { type: "radio", class: "unseen", value: String(i),
                                         name: `picture-${this.#block.id}`,

@@ -1,7 +1,7 @@
 """A stand-in for the router: the page's files with the router's headers, and scripted answers.
 
-A script is a list of steps: a dict is sent as one event, a str as it is, a Gate waits until the test
-opens it, BREAK closes the connection in the middle. A Refusal instead of a list is an error answer.
+A script is a list of steps: a dict is sent as one event, a str as it is, a Gate waits until the
+test opens it, BREAK closes the connection in the middle. A Refusal is an error answer.
 """
 
 import json
@@ -14,20 +14,25 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pictures import digest, scene
 
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "router/page"
-POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
-          "base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
-         ".svg": "image/svg+xml"}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
 BREAK = object()
 DONE = "data: [DONE]\n\n"
 
 
 class Gate:
-    """Holds an answer back until the test opens it. `reached` and `left` tell the test what the server sees."""
+    """Holds an answer back until the test opens it."""
 
     def __init__(self):
         self._open = threading.Event()
-        self.reached = threading.Event()
         self.left = threading.Event()  # the client went away while it waited
 
     def open(self):
@@ -35,7 +40,6 @@ class Gate:
 
     def hold(self, connection):
         """False: the client went away."""
-        self.reached.set()
         while not self._open.wait(0.02):
             readable, _, _ = select.select([connection], [], [], 0)
             if readable and not connection.recv(1, socket.MSG_PEEK):
@@ -47,21 +51,39 @@ class Gate:
 class Refusal:
     def __init__(self, status, message, body=None):
         self.status = status
-        self.body = body or json.dumps({"error": {"message": message, "type": "invalid_request_error", "param": None, "code": None}})
+        self.body = body or json.dumps(
+            {
+                "error": {
+                    "message": message,
+                    "type": "invalid_request_error",
+                    "param": None,
+                    "code": None,
+                }
+            }
+        )
 
 
 def chunk(text="", **fields):
-    return {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None}], **fields}
+    return {
+        "object": "chat.completion.chunk",
+        "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None}],
+        **fields,
+    }
 
 
 def chat_end(reason="stop"):
-    return [{"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]},
-            {"choices": [], "usage": {"prompt_tokens": 41, "completion_tokens": 7, "total_tokens": 48}}, DONE]
+    return [
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]},
+        {"choices": [], "usage": {"prompt_tokens": 41, "completion_tokens": 7, "total_tokens": 48}},
+        DONE,
+    ]
 
 
 def answer(*pieces, reason="stop"):
     """A chat's whole script; Gates may stand between pieces."""
-    return [chunk(piece) if isinstance(piece, str) else piece for piece in pieces] + chat_end(reason)
+    return [chunk(piece) if isinstance(piece, str) else piece for piece in pieces] + chat_end(
+        reason
+    )
 
 
 def article_text(*pieces):
@@ -97,30 +119,59 @@ class StandIn:
         self.pictures[digest(picture)] = picture
         return digest(picture)
 
-    def illustration(self, after, caption, kind, chosen=1, licence="CC0", source="drawn for the tests"):
-        """Four candidates of one kind under four skies. Zeros and empty fields are left out, as proto3's JSON has it."""
+    def illustration(
+        self, after, caption, kind, chosen=1, licence="CC0", source="drawn for the tests"
+    ):
+        """Four candidates of one kind under four skies; as in proto3's JSON without zeros and empty
+        fields."""
         digests = [self.add_picture(kind, sky) for sky in range(4)]
-        candidates = [{"image_sha256": d, "description": f"{kind} {i}", "score": 4.5 - i} for i, d in enumerate(digests)]
-        fields = {"after_paragraph": after, "caption": caption, "image_sha256": digests[chosen],
-                  "image_url": f"/v1/pictures/{digests[chosen]}", "chosen": chosen, "candidates": candidates,
-                  "licence": licence, "source": source}
+        candidates = [
+            {"image_sha256": d, "description": f"{kind} {i}", "score": 4.5 - i}
+            for i, d in enumerate(digests)
+        ]
+        fields = {
+            "after_paragraph": after,
+            "caption": caption,
+            "image_sha256": digests[chosen],
+            "image_url": f"/v1/pictures/{digests[chosen]}",
+            "chosen": chosen,
+            "candidates": candidates,
+            "licence": licence,
+            "source": source,
+        }
         return {"illustration": {key: value for key, value in fields.items() if value}}
 
     def harbour(self, *gates):
-        """An article of three paragraphs and a heading, two pictures in it. Up to four gates: after the first line, after
-        the text, after the places, after the first picture."""
+        """An article of a heading and three paragraphs, two pictures in it. Up to four gates: after
+        the first line, after the text, after the places, after the first picture."""
         gates = [[gate] for gate in gates] + [[]] * (4 - len(gates))
         first = self.illustration(0, "A boat in the morning", "boat", source="", chosen=0)
         second = self.illustration(2, "The old lighthouse", "lighthouse")
-        return [{"started": {"request_id": "r", "model": "pictogram", "seed": "18446744073709551615"}},
-                *article_text("# A day at the ", "harbour\n"), *gates[0],
-                *article_text("\nBoats leave **early**, while the town still sleeps.\n\n", "The lighthouse has watched ",
-                              "over them for a century.\nIn the evening the gulls come back."), *gates[1],
-                {"placement": {"caption": "A boat in the morning"}},
-                {"placement": {"after_paragraph": 2, "caption": "The old lighthouse"}}, *gates[2],
-                first, *gates[3], second,
-                {"finished": {"title": "A day at the harbour", "markdown": "# A day at the harbour\n",
-                              "illustrations": [first["illustration"], second["illustration"]]}}, DONE]
+        return [
+            {"started": {"request_id": "r", "model": "pictogram", "seed": "18446744073709551615"}},
+            *article_text("# A day at the ", "harbour\n"),
+            *gates[0],
+            *article_text(
+                "\nBoats leave **early**, while the town still sleeps.\n\n",
+                "The lighthouse has watched ",
+                "over them for a century.\nIn the evening the gulls come back.",
+            ),
+            *gates[1],
+            {"placement": {"caption": "A boat in the morning"}},
+            {"placement": {"after_paragraph": 2, "caption": "The old lighthouse"}},
+            *gates[2],
+            first,
+            *gates[3],
+            second,
+            {
+                "finished": {
+                    "title": "A day at the harbour",
+                    "markdown": "# A day at the harbour\n",
+                    "illustrations": [first["illustration"], second["illustration"]],
+                }
+            },
+            DONE,
+        ]
 
 
 class RouterHandler(BaseHTTPRequestHandler):
@@ -133,11 +184,20 @@ class RouterHandler(BaseHTTPRequestHandler):
     def do_GET(self):
         path = self.path.split("?")[0]
         if path == "/v1/models":
-            listed = [{"id": name, "object": "model", "created": 0, "owned_by": "triptych"} for name in self.stand_in.models]
-            return self.reply(200, "application/json", json.dumps({"object": "list", "data": listed}).encode())
+            listed = [
+                {"id": name, "object": "model", "created": 0, "owned_by": "triptych"}
+                for name in self.stand_in.models
+            ]
+            return self.reply(
+                200, "application/json", json.dumps({"object": "list", "data": listed}).encode()
+            )
         if path.startswith("/v1/pictures/"):
             picture = self.stand_in.pictures.get(path.rsplit("/", 1)[1])
-            return self.reply(200, "image/png", picture) if picture else self.reply(404, "text/plain", b"no such picture was sent\n")
+            return (
+                self.reply(200, "image/png", picture)
+                if picture
+                else self.reply(404, "text/plain", b"no such picture was sent\n")
+            )
         file = PAGE / (path.lstrip("/") or "index.html")
         if file.parent != PAGE or not file.is_file():
             return self.reply(404, "text/plain", b"not found\n")
@@ -147,9 +207,13 @@ class RouterHandler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.stand_in.requests.append((self.path, body))
         if self.path == "/v1/chat/completions":
-            script = self.stand_in.chats.pop(0) if self.stand_in.chats else answer("A plain ", "answer.")
+            script = (
+                self.stand_in.chats.pop(0) if self.stand_in.chats else answer("A plain ", "answer.")
+            )
         elif self.path == "/v1/articles":
-            script = self.stand_in.articles.pop(0) if self.stand_in.articles else self.stand_in.harbour()
+            script = (
+                self.stand_in.articles.pop(0) if self.stand_in.articles else self.stand_in.harbour()
+            )
         else:
             return self.reply(404, "text/plain", b"not found\n")
         if isinstance(script, Refusal):
@@ -179,7 +243,11 @@ class RouterHandler(BaseHTTPRequestHandler):
                 elif step is BREAK:
                     return self.hang_up()
                 else:
-                    text = step if isinstance(step, str) else f"data: {json.dumps(step, ensure_ascii=False)}\n\n"
+                    text = (
+                        step
+                        if isinstance(step, str)
+                        else f"data: {json.dumps(step, ensure_ascii=False)}\n\n"
+                    )
                     self.send_chunk(text.encode())
             self.send_chunk(b"")
         except (BrokenPipeError, ConnectionResetError):

@@ -30,14 +30,24 @@ def answers(page):
 
 def hand_over(page, kind, *files):
     """Drops or pastes files, as the browser tells the page of it."""
-    page.evaluate("""([kind, files]) => {
+    page.evaluate(
+        """([kind, files]) => {
       const data = new DataTransfer();
       for (const { name, base64 } of files)
-        data.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name, { type: "image/png" }));
-      const event = kind === "paste" ? new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true })
-                                     : new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true });
+        data.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name,
+                                { type: "image/png" }));
+      const options = { clipboardData: data, dataTransfer: data, bubbles: true, cancelable: true };
+      const event = new (kind === "paste" ? ClipboardEvent : DragEvent)(kind, options);
       document.querySelector("#messages").dispatchEvent(event);
-    }""", [kind, [{"name": file["name"], "base64": base64.b64encode(file["buffer"]).decode()} for file in files]])
+    }""",
+        [
+            kind,
+            [
+                {"name": file["name"], "base64": base64.b64encode(file["buffer"]).decode()}
+                for file in files
+            ],
+        ],
+    )
 
 
 def test_asks_about_a_picture(page, stand_in):
@@ -60,7 +70,11 @@ def test_asks_about_a_picture(page, stand_in):
     picture, words = body["messages"][0]["content"]
     assert picture["image_url"]["url"].startswith("data:image/png;base64,iVBOR")
     assert words == {"type": "text", "text": "What is shown?"}
-    assert (body["model"], body["stream"], body["stream_options"]) == ("pictogram", True, {"include_usage": True})
+    assert (body["model"], body["stream"], body["stream_options"]) == (
+        "pictogram",
+        True,
+        {"include_usage": True},
+    )
 
 
 def test_takes_several_pictures_each_way_and_removes_one(page, stand_in):
@@ -78,7 +92,9 @@ def test_takes_several_pictures_each_way_and_removes_one(page, stand_in):
 
 def test_refuses_what_is_no_picture(page):
     choose(page, {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"}, PNG)
-    expect(page.get_by_role("alert").filter(has_text="notes.txt")).to_contain_text("PNG, JPEG, WebP, GIF and BMP")
+    expect(page.get_by_role("alert").filter(has_text="notes.txt")).to_contain_text(
+        "PNG, JPEG, WebP, GIF and BMP"
+    )
     expect(page.locator("#chat .previews li")).to_have_count(1)
 
 
@@ -102,7 +118,11 @@ def test_stops(page, stand_in):
     expect(answers(page)).to_have_count(2)
     expect(answers(page).last.locator(".text")).to_have_text("A plain answer.")
     said = stand_in.requests[1][1]["messages"]
-    assert [(m["role"], m["content"]) for m in said] == [("user", "Tell me all."), ("assistant", "The beginning"), ("user", "And then?")]
+    assert [(m["role"], m["content"]) for m in said] == [
+        ("user", "Tell me all."),
+        ("assistant", "The beginning"),
+        ("user", "And then?"),
+    ]
 
 
 def test_keeps_pictures_over_turns_and_starts_anew(page, stand_in):
@@ -141,7 +161,9 @@ def test_copies_the_markdown_of_an_answer(open_page, stand_in):
 
 def test_copies_where_the_clipboard_is_not_offered(open_page, stand_in):
     page = open_page(permissions=["clipboard-read", "clipboard-write"])
-    page.evaluate("navigator.clipboard.writeText = () => Promise.reject(new Error('not here'))")
+    page.evaluate(
+        "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('not here')); }"
+    )
     ask(page, "What?")
     page.get_by_role("button", name="Copy").click()
     expect(page.get_by_role("status").filter(has_text="Copied")).to_be_attached()
@@ -152,7 +174,13 @@ def test_asks_the_chosen_model(page, stand_in):
     page.get_by_label("Model").select_option("internlm-xcomposer2-7b")
     ask(page, "Hello")
     expect(answers(page).locator("footer")).to_be_visible()
-    assert stand_in.requests[0][1]["model"] == "internlm-xcomposer2-7b"
+    published = stand_in.requests[0][1]
+    assert published["model"] == "internlm-xcomposer2-7b"
+    assert published["top_p"] == 0.8 and published["repetition_penalty"] == 1.005
+    page.get_by_label("Model").select_option("pictogram")
+    ask(page, "Hello")
+    expect(answers(page).last.locator("footer")).to_be_visible()
+    assert stand_in.requests[1][1]["temperature"] == 0
 
 
 def test_says_when_an_answer_was_cut_off(page, stand_in):
@@ -161,15 +189,32 @@ def test_says_when_an_answer_was_cut_off(page, stand_in):
     expect(answers(page).locator("footer")).to_contain_text("cut off")
 
 
-@pytest.mark.parametrize("script, message", [
-    (Refusal(400, "messages[0].content[0]: at most 16 images are allowed, got 17"), "at most 16 images are allowed, got 17"),
-    (Refusal(503, "", body="<html>proxy</html>"), "The server answered 503 Service Unavailable."),
-    ([chunk("Half an "), Gate, {"error": {"message": "all workers died", "type": "server_error"}}], "all workers died"),
-    ([chunk("Half an "), Gate, BREAK], "The connection broke before the answer was complete."),
-    ([chunk("Half an ")], "The connection broke before the answer was complete."),
-    ([BREAK], "The connection broke before the answer was complete."),
-    ([chunk("Half an "), "data: {not JSON\n\n"], "The server sent something that is not JSON."),
-], ids=["refused", "proxy", "error", "break", "end", "break-at-once", "garbage"])
+@pytest.mark.parametrize(
+    "script, message",
+    [
+        (
+            Refusal(400, "messages[0].content[0]: at most 16 images are allowed, got 17"),
+            "at most 16 images are allowed, got 17",
+        ),
+        (
+            Refusal(503, "", body="<html>proxy</html>"),
+            "The server answered 503 Service Unavailable.",
+        ),
+        (
+            [
+                chunk("Half an "),
+                Gate,
+                {"error": {"message": "all workers died", "type": "server_error"}},
+            ],
+            "all workers died",
+        ),
+        ([chunk("Half an "), Gate, BREAK], "The connection broke before the answer was complete."),
+        ([chunk("Half an ")], "The connection broke before the answer was complete."),
+        ([BREAK], "The connection broke before the answer was complete."),
+        ([chunk("Half an "), "data: {not JSON\n\n"], "The server sent something that is not JSON."),
+    ],
+    ids=["refused", "proxy", "error", "break", "end", "break-at-once", "garbage"],
+)
 def test_tells_errors_and_tries_again(page, stand_in, script, message):
     page.expected_errors += [FAILED]
     gate = Gate()
@@ -189,6 +234,17 @@ def test_tells_errors_and_tries_again(page, stand_in, script, message):
     assert [m["content"] for m in stand_in.requests[1][1]["messages"]] == ["What?"]
 
 
+def test_goes_on_after_an_error(page, stand_in):
+    page.expected_errors += [FAILED]
+    stand_in.chats.append(Refusal(503, "all workers are busy"))
+    ask(page, "One?")
+    expect(answers(page).get_by_role("alert")).to_have_text("all workers are busy")
+    ask(page, "Two?")
+    expect(answers(page).last.locator(".text")).to_have_text("A plain answer.")
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+    assert [m["content"] for m in stand_in.requests[1][1]["messages"]] == ["Two?"]
+
+
 def test_tells_that_the_server_is_gone(page, stand_in):
     page.expected_errors += [FAILED, "net::ERR"]
     page.context.set_offline(True)
@@ -200,16 +256,28 @@ def test_tells_that_the_server_is_gone(page, stand_in):
 
 
 def test_text_of_the_model_stays_text(page, stand_in):
-    hostile = ("<img src=x onerror=\"document.title='broken'\"> <script>document.title='broken'</script>\n\n"
-               "[click](javascript:document.title='broken') <svg onload=alert(1)>\n\n```\n</code><iframe src=//e.org>\n```\n")
+    hostile = (
+        "<img src=x onerror=\"document.title='broken'\"> "
+        "<script>document.title='broken'</script>\n\n"
+        "[click](javascript:document.title='broken') <svg onload=alert(1)>\n\n"
+        "```\n</code><iframe src=//e.org>\n```\n"
+    )
     stand_in.chats.append([chunk(letter) for letter in hostile] + chat_end())
     ask(page, "<b>mine</b>")
     expect(answers(page).locator("footer")).to_be_visible()
-    expect(answers(page).locator(".text")).to_contain_text("<script>document.title='broken'</script>")
-    expect(answers(page).locator(".text")).to_contain_text("[click](javascript:document.title='broken')")
+    expect(answers(page).locator(".text")).to_contain_text(
+        "<script>document.title='broken'</script>"
+    )
+    expect(answers(page).locator(".text")).to_contain_text(
+        "[click](javascript:document.title='broken')"
+    )
     expect(page.locator(".message.user .words")).to_have_text("<b>mine</b>")
-    assert page.locator("#messages").evaluate(
-        "(node) => node.querySelectorAll('img, script, svg, iframe, a, b').length") == 0
+    assert (
+        page.locator("#messages").evaluate(
+            "(node) => node.querySelectorAll('img, script, svg, iframe, a, b').length"
+        )
+        == 0
+    )
     assert page.title() == "Triptych"
 
 

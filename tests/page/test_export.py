@@ -39,8 +39,12 @@ def exported(page, button):
 
 
 def chosen_pictures(stand_in: StandIn):
-    return [stand_in.pictures[stand_in.illustration(0, "", kind, chosen)["illustration"]["image_sha256"]]
-            for kind, chosen in (("boat", 0), ("lighthouse", 1))]
+    return [
+        stand_in.pictures[
+            stand_in.illustration(0, "", kind, chosen)["illustration"]["image_sha256"]
+        ]
+        for kind, chosen in (("boat", 0), ("lighthouse", 1))
+    ]
 
 
 def test_markdown_with_pictures(composer, stand_in):  # noqa: F811
@@ -59,14 +63,18 @@ def test_exports_what_was_edited(composer, stand_in):  # noqa: F811
     editor = edit(composer, "Boats")
     editor.get_by_label("The paragraph").fill("Edited.")
     editor.get_by_role("button", name="Apply").click()
+    composer.locator("#article > h2").fill("My harbour")
+    composer.keyboard.press("Enter")
     picture(composer, 1).locator(".candidates img").nth(3).click()
     picture(composer, 0).get_by_role("button", name="Remove the picture").click()
     _, data = exported(composer, "Markdown with pictures")
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.namelist() == ["article.md", "pictures/01.png"]
         assert archive.read("article.md").decode() == (
-            "# A day at the harbour\n\nEdited.\n\nThe lighthouse has watched over them for a century.\n\n"
-            "![The old lighthouse](pictures/01.png)\n\nIn the evening the gulls come back.\n")
+            "# My harbour\n\nEdited.\n\n"
+            "The lighthouse has watched over them for a century.\n\n"
+            "![The old lighthouse](pictures/01.png)\n\nIn the evening the gulls come back.\n"
+        )
         other = stand_in.illustration(0, "", "lighthouse", 3)["illustration"]["image_sha256"]
         assert archive.read("pictures/01.png") == stand_in.pictures[other]
 
@@ -91,8 +99,12 @@ def test_web_page(composer, stand_in, tmp_path, zipped):  # noqa: F811
     shown.goto(file.as_uri())
     expect(shown.locator("h1")).to_have_text("A day at the harbour")
     expect(shown.locator("strong")).to_have_text("early")
-    expect(shown.locator("figcaption")).to_have_text(["A boat in the morning", "The old lighthouse"])
-    expect(shown.locator("footer li")).to_have_text(["A boat in the morning: CC0", "The old lighthouse: drawn for the tests, CC0"])
+    expect(shown.locator("figcaption")).to_have_text(
+        ["A boat in the morning", "The old lighthouse"]
+    )
+    expect(shown.locator("footer li")).to_have_text(
+        ["A boat in the morning: CC0", "The old lighthouse: drawn for the tests, CC0"]
+    )
     for image in shown.locator("img").all():
         expect(image).to_have_js_property("naturalWidth", 480)
     assert [url for url in requests if not url.startswith("data:")] == [file.as_uri()]

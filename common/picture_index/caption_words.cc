@@ -1,7 +1,9 @@
 #include "common/picture_index/caption_words.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "common/tokenizer/utf8.h"
@@ -40,6 +42,17 @@ bool IsUnspaced(uint32_t point) {
 
 bool IsAsciiWord(unsigned char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+// English words that say nothing of what is to be seen. In short captions they are rare, so that a ranking by rarity would take them for the
+// most telling ones.
+bool IsFunctionWord(std::string_view word) {
+  static constexpr std::string_view kWords[] = {
+      "a",    "an", "and", "are", "as", "at",   "be",  "but", "by",   "for",  "from", "has",  "have", "he",   "her", "his", "in",  "into", "is",
+      "it",   "its", "of", "on",  "or", "she",  "so",  "that", "the", "their", "them", "then", "they", "this", "to",  "was", "we",  "were", "with"};
+  std::string lower(word);
+  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return c < 0x80 ? std::tolower(c) : c; });
+  return std::ranges::binary_search(kWords, lower);
 }
 
 // One run of a script without spaces, as pairs of its characters.
@@ -84,8 +97,10 @@ std::string CaptionQuery(std::string_view text) {
   for (size_t at = words.find_first_not_of(' '); at != std::string::npos && count < kMaxWords;
        at = words.find_first_not_of(' ', at)) {
     const size_t end = std::min(words.find(' ', at), words.size());
-    query.append(query.empty() ? "\"" : " OR \"").append(words, at, end - at).append("\"");
+    const std::string_view word = std::string_view(words).substr(at, end - at);
     at = end;
+    if (IsFunctionWord(word)) continue;
+    query.append(query.empty() ? "\"" : " OR \"").append(word).append("\"");
     ++count;
   }
   return query;

@@ -11,7 +11,7 @@ namespace triptych {
 // scripts stay as they are: the index folds case and accents.
 std::string CaptionWords(std::string_view text);
 
-// The words as an FTS5 query that matches captions with any of them; empty where there is none. At
+// The words as an FTS5 query that matches captions with any of them but English function words; empty where there is none. At
 // most 64 words.
 std::string CaptionQuery(std::string_view text);
 

@@ -26,6 +26,11 @@ TEST(CaptionQueryTest, NamesEveryWordOnce) {
   EXPECT_EQ(CaptionQuery(""), "");
 }
 
+TEST(CaptionQueryTest, FunctionWordsFindNothing) {
+  EXPECT_EQ(CaptionQuery("A tractor on the farm with its driver"), "\"tractor\" OR \"farm\" OR \"driver\"");
+  EXPECT_EQ(CaptionQuery("With a"), "");
+}
+
 TEST(CaptionQueryTest, IsBounded) {
   std::string text;
   for (int i = 0; i < 1000; ++i) text += "word ";

@@ -12,6 +12,8 @@ namespace {
 
 constexpr size_t kParallelCaptions = 8;
 constexpr size_t kMostPlaces = 30;       // where the client names no limit
+constexpr int32_t kMostRounds = 8;          // in which an article is asked to go on
+constexpr int32_t kShortestParagraph = 16;  // tokens
 constexpr size_t kMaxDescription = 200;  // characters of what a library says of a picture
 constexpr size_t kPieceBytes =
     24 << 10;  // of files on their way to the client; Base64 takes threes
@@ -126,24 +128,49 @@ Task<Status> ComposeSession::WriteArticle(std::shared_ptr<ComposeSession> self) 
   call.on_event = [weak = self->weak_from_this()](const v1::GenerateEvent& event) {
     if (const auto self = weak.lock()) self->OnArticleEvent(event);
   };
-  Task<StatusOr<ModelCaller::Answer>> run = ModelCaller::Run(self->caller_, std::move(call));
-  const StatusOr<ModelCaller::Answer> answer = co_await std::move(run);
-  if (!self->unsent_.ok()) co_return self->unsent_;
-  if (!answer.ok()) co_return answer.status();
-  self->clock_.Waited(answer->timings);
-  self->article_.paragraphs = SplitParagraphs(answer->text);
+  std::string text;
+  for (int32_t round = 1;; ++round) {
+    Task<StatusOr<ModelCaller::Answer>> run = ModelCaller::Run(self->caller_, call);
+    const StatusOr<ModelCaller::Answer> answer = co_await std::move(run);
+    if (!self->unsent_.ok()) co_return self->unsent_;
+    if (!answer.ok()) co_return answer.status();
+    self->clock_.Waited(answer->timings);
+    text += answer->text;
+    self->article_.paragraphs = SplitParagraphs(text);
+    call.settings.max_new_tokens -= answer->tokens;
+    const bool long_enough = self->article_.paragraphs.size() >= self->prompts_->min_paragraphs();
+    if (long_enough || round == kMostRounds || !answer->ended ||
+        call.settings.max_new_tokens < kShortestParagraph)
+      break;
+    // It goes on as if it had never ended.
+    const std::string_view pause = text.ends_with("\n\n") ? "" : text.ends_with('\n') ? "\n" : "\n\n";
+    text += pause;
+    call.name = fmt::format("article-{}", round + 1);
+    call.prompt.answer = text;
+    call.settings.min_new_tokens = kShortestParagraph;
+    if (!self->caller_->Fits(call.prompt, call.pictures, call.settings)) break;
+    if (!pause.empty()) self->SendText(pause);
+  }
   self->article_.title = TitleOf(self->article_.paragraphs, self->request_.instruction);
   co_return OkStatus();
 }
 
 void ComposeSession::OnArticleEvent(const v1::GenerateEvent& event) {
-  Status sent = OkStatus();
-  if (event.has_started()) sent = SendStarted(event.started());
-  if (event.has_delta() && !event.delta().text().empty()) {
-    v1::ComposeEvent delta;
-    delta.mutable_article()->set_text(event.delta().text());
-    sent = outgoing_.Push(std::move(delta));
+  if (event.has_started() && !started_) {
+    started_ = true;
+    Keep(SendStarted(event.started()));
   }
+  if (event.has_delta() && !event.delta().text().empty()) SendText(event.delta().text());
+}
+
+void ComposeSession::SendText(std::string_view text) {
+  v1::ComposeEvent delta;
+  delta.mutable_article()->set_text(std::string(text));
+  Keep(outgoing_.Push(std::move(delta)));
+}
+
+// The first failure to send ends the writing.
+void ComposeSession::Keep(const Status& sent) {
   if (sent.ok() || !unsent_.ok()) return;
   unsent_ = sent;
   caller_->Cancel();
@@ -164,9 +191,8 @@ Task<StatusOr<std::vector<int32_t>>> ComposeSession::FindPlaces(
   if (self->request_.card->accepts_images()) call.pictures = self->request_.own_pictures;
   const std::span<const std::string> all = self->article_.paragraphs;
   const auto count_of = [&](size_t shown) {
-    return self->request_.max_images
-               ? static_cast<int32_t>(std::min<size_t>(*self->request_.max_images, shown))
-               : 0;
+    return static_cast<int32_t>(std::min<size_t>(
+        self->request_.max_images.value_or(self->prompts_->UsualPlaces(shown)), shown));
   };
   size_t shown = all.size();
   for (; shown > 0; --shown) {
@@ -185,16 +211,21 @@ Task<StatusOr<std::vector<int32_t>>> ComposeSession::FindPlaces(
   co_return self->prompts_->ParsePlaces(answer->text, static_cast<int32_t>(shown));
 }
 
-// Where the model named none, a few are spread over the article. The first in the text are for the
-// user's own pictures.
+// Where the model named none, a few are spread over the article; where it named fewer than usual, some
+// between those. The first in the text are for the user's own pictures.
 std::vector<Place> ComposeSession::PlacesFor(std::vector<int32_t> paragraphs) const {
   const size_t num_paragraphs = article_.paragraphs.size(), num_own = request_.own_pictures.size();
   const size_t most =
       std::min<size_t>(num_paragraphs, request_.max_images ? *request_.max_images : kMostPlaces);
   if (paragraphs.empty()) {
-    const size_t usual =
+    const size_t few =
         request_.max_images ? most : std::max<size_t>({1, num_own, num_paragraphs / 3});
-    paragraphs = SpreadPlaces(num_paragraphs, std::min(usual, most));
+    paragraphs = SpreadPlaces(num_paragraphs, std::min(few, most));
+  }
+  const size_t usual = request_.max_images ? 0 : prompts_->UsualPlaces(num_paragraphs);
+  for (const int32_t place : SpreadPlaces(num_paragraphs, usual)) {
+    if (paragraphs.size() < usual && std::ranges::find(paragraphs, place) == paragraphs.end())
+      paragraphs.push_back(place);
   }
   paragraphs.resize(std::min(paragraphs.size(), request_.library ? most : std::min(most, num_own)));
   std::vector<int32_t> sorted = paragraphs;

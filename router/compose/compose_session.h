@@ -53,6 +53,8 @@ class ComposeSession final : public std::enable_shared_from_this<ComposeSession>
   Status AddIllustration(const Place& place, const ChosenPicture& chosen);
   Status Finish();
   void OnArticleEvent(const v1::GenerateEvent& event);
+  void SendText(std::string_view text);
+  void Keep(const Status& sent);
 
   const ComposeContext& context_;
   const std::shared_ptr<Stream> stream_;
@@ -60,6 +62,7 @@ class ComposeSession final : public std::enable_shared_from_this<ComposeSession>
   const std::unique_ptr<PromptSet> prompts_;
   const std::shared_ptr<ModelCaller> caller_;
   OutgoingQueue<v1::ComposeRequest, v1::ComposeEvent> outgoing_;
+  bool started_ = false;
   Status unsent_ = OkStatus();  // why events of the text could not be sent
   ArticlePageContent article_;
   std::vector<Place> places_;  // in the order in which the model named them, the user's own first

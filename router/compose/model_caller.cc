@@ -49,7 +49,11 @@ class ModelCaller::Stream final : public GenerateStream {
   Task<bool> Write(v1::GenerateEvent event) override {
     if (cancelled_) co_return false;
     if (event.has_delta()) answer_.text += event.delta().text();
-    if (event.has_finished()) answer_.timings = event.finished().timings();
+    if (event.has_finished()) {
+      answer_.tokens = static_cast<int32_t>(event.finished().output_tokens());
+      answer_.ended = event.finished().reason() == v1::FINISH_REASON_STOP;
+      answer_.timings = event.finished().timings();
+    }
     if (on_event_) on_event_(event);
     co_return true;
   }
@@ -112,8 +116,10 @@ StatusOr<v1::GenerateRequest> ModelCaller::MakeRequest(const Call& call) const {
   const int32_t most = call.settings.max_tokens > 0
                            ? std::min(call.settings.max_tokens, card_.context_tokens())
                            : card_.context_tokens();
-  request.mutable_stopping()->set_max_new_tokens(
-      static_cast<uint32_t>(std::clamp(most - prompt_tokens, 1, call.settings.max_new_tokens)));
+  const int32_t max_new_tokens = std::clamp(most - prompt_tokens, 1, call.settings.max_new_tokens);
+  request.mutable_stopping()->set_max_new_tokens(static_cast<uint32_t>(max_new_tokens));
+  request.mutable_stopping()->set_min_new_tokens(
+      static_cast<uint32_t>(std::min(call.settings.min_new_tokens, max_new_tokens)));
   for (const std::string& stop : call.settings.stop) request.mutable_stopping()->add_stop(stop);
   for (const std::string& spelling : call.settings.stop_tokens) {
     const TokenId id = card_.tokenizer().SpecialId(spelling);

@@ -37,6 +37,8 @@ class ModelCaller {
   };
   struct Answer {
     std::string text;
+    int32_t tokens = 0;
+    bool ended = false;  // by itself, rather than for want of room
     v1::Timings timings;
   };
   struct Identity {

@@ -11,6 +11,7 @@
 namespace triptych::router {
 namespace {
 
+constexpr size_t kMinParagraphs = 5;
 constexpr auto kConversation = StagePrompt::Form::kConversation;
 
 class PlainPrompts final : public PromptSet {
@@ -45,6 +46,9 @@ class PlainPrompts final : public PromptSet {
     writer.Text(fmt::format("Write an article of several short paragraphs.\n{}", instruction));
     return std::move(writer).Finish();
   }
+  size_t min_paragraphs() const override { return kMinParagraphs; }
+  // Every second paragraph.
+  size_t UsualPlaces(size_t num_paragraphs) const override { return (num_paragraphs + 1) / 2; }
 
   StagePrompt ForPlaces(std::span<const std::string> paragraphs,
                         int32_t count,

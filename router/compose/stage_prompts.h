@@ -32,6 +32,7 @@ enum class Stage { kArticle, kPlaces, kCaption, kChoice };
 // How a stage's answer is made.
 struct StageSettings {
   v1::Sampling sampling;
+  int32_t min_new_tokens = 0;
   int32_t max_new_tokens = 0;
   int32_t max_tokens = 0;  // of prompt and answer together; 0: the model's context
   std::vector<std::string> stop;
@@ -66,6 +67,10 @@ class PromptSet {
 
   virtual StageSettings SettingsOf(Stage stage) const = 0;
   virtual StagePrompt ForArticle(std::string_view instruction, int32_t num_pictures) const = 0;
+  // An article that ends with fewer is asked to go on.
+  virtual size_t min_paragraphs() const { return 0; }
+  // So many pictures where the client sets no limit; 0: as many as the model names.
+  virtual size_t UsualPlaces(size_t /*num_paragraphs*/) const { return 0; }
   // After which paragraphs pictures should stand. `count` 0: as many as the model likes.
   virtual StagePrompt ForPlaces(std::span<const std::string> paragraphs,
                                 int32_t count,

@@ -14,7 +14,7 @@ namespace {
 using testing::HasSubstr;
 
 constexpr char kInstruction[] = "Write of beasts";
-constexpr char kText[] = "# Beasts\nCats sleep all day.\n\nDogs run.\nBirds sing.\n";
+constexpr char kText[] = "# Beasts\nCats sleep all day.\n\nDogs run.\nBirds sing.\nFish swim.\n";
 constexpr size_t kTextSteps = sizeof(kText);  // a byte each, and the end
 constexpr char kPlaces[] = " 3 and 2, 99, 2, 0.";
 
@@ -75,6 +75,7 @@ class ArticleTest : public testing::Test {
     v1::ComposeRequest request;
     request.set_instruction(kInstruction);
     request.mutable_sampling()->set_seed(11);
+    request.set_max_images(2);
     request.set_page(true);
     request.set_pictures(true);
     return request;
@@ -129,7 +130,7 @@ TEST_F(ArticleTest, IsWrittenAndIllustrated) {
       fmt::format(
           "# Beasts\n\nCats sleep all day.\n\n![a cat on a mat](/v1/pictures/{})\n\nDogs "
           "run.\n\n![a dog at play](/v1/pictures/{})\n\n"
-          "Birds sing.\n\n---\n\n- a cat on a mat: a drawer, CC0\n- a dog at play: a drawer, CC0\n",
+          "Birds sing.\n\nFish swim.\n\n---\n\n- a cat on a mat: a drawer, CC0\n- a dog at play: a drawer, CC0\n",
           DigestOf(fakes::TinyBmp(2)),
           DigestOf(fakes::TinyBmp(4))));
   EXPECT_THAT(heard.page, HasSubstr(router::Base64(fakes::TinyBmp(2))));
@@ -190,7 +191,7 @@ TEST_F(ArticleTest, MaxImagesIsTheMost) {
   ASSERT_TRUE(none.complete()) << none.why();
   EXPECT_TRUE(none.placements.empty());
   EXPECT_EQ(none.finished->markdown(),
-            "# Beasts\n\nCats sleep all day.\n\nDogs run.\n\nBirds sing.\n");
+            "# Beasts\n\nCats sleep all day.\n\nDogs run.\n\nBirds sing.\n\nFish swim.\n");
 }
 
 TEST_F(ArticleTest, ALibraryThatFailsCostsPicturesAlone) {
@@ -306,6 +307,32 @@ TEST_F(ArticleTest, WhatIsWrongWithARequestIsNamed) {
 
 // An article that fills the model's context: prompts that quote it have room for a part of it
 // alone.
+class ShortArticleTest : public ArticleTest {
+ protected:
+  ShortArticleTest()
+      : ArticleTest({{kInstruction, "Cats sleep."},
+                     {"Cats sleep.\n\n", "Dogs run.\nBirds sing."},
+                     {"Birds sing.\n\n", "Fish swim.\n\nBees hum.\n"},
+                     {"A picture should stand after the paragraphs", " 2"},
+                     {"Dogs run.The picture shows", " a dog at play."},
+                     {"The most suitable picture is", " A"}}) {}
+};
+
+TEST_F(ShortArticleTest, GoesOnAndGetsTheUsualPictures) {
+  cluster_.AddDecoder("d0");
+  cluster_.AddEncoder("e0");
+  v1::ComposeRequest request = MakeRequest();
+  request.clear_max_images();
+  const HeardArticle heard = Compose(request);
+  ASSERT_TRUE(heard.complete()) << heard.why();
+  EXPECT_EQ(heard.text, "Cats sleep.\n\nDogs run.\nBirds sing.\n\nFish swim.\n\nBees hum.\n");
+  std::set<uint32_t> places;
+  for (const v1::Placement& placement : heard.placements) places.insert(placement.after_paragraph());
+  EXPECT_EQ(places, (std::set<uint32_t>{1, 3, 4}));
+  request.set_max_new_tokens(20);  // leaves no room for a whole paragraph more
+  EXPECT_EQ(Compose(request).text, "Cats sleep.");
+}
+
 class LongArticleTest : public ArticleTest {
  protected:
   static constexpr int kParagraphs = 12;

@@ -352,11 +352,15 @@ Status ComposeSession::AddIllustration(const Place& place, const ChosenPicture& 
   illustration.set_chosen(static_cast<uint32_t>(chosen.index));
   illustration.set_licence(FirstCharacters(winner.words.licence, kMaxDescription));
   illustration.set_source(FirstCharacters(winner.words.source, kMaxDescription));
+  // All of them can be fetched, the winner last to be forgotten: who looks at the article may choose another.
   for (const Candidate& candidate : chosen.candidates) {
+    context_.images->Put(request_.tenant, candidate.picture.image);
     v1::Candidate* offered = illustration.add_candidates();
     offered->set_image_sha256(ToHex(candidate.picture.image.digest));
     offered->set_description(FirstCharacters(candidate.words.description, kMaxDescription));
     offered->set_score(candidate.words.score);
+    offered->set_licence(FirstCharacters(candidate.words.licence, kMaxDescription));
+    offered->set_source(FirstCharacters(candidate.words.source, kMaxDescription));
   }
   article_.pictures.push_back({.after_paragraph = place.paragraph,
                                .caption = place.caption,

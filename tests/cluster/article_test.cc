@@ -118,6 +118,8 @@ TEST_F(ArticleTest, IsWrittenAndIllustrated) {
   EXPECT_EQ(cat.chosen(), 1u);
   ASSERT_EQ(cat.candidates_size(), 2);
   EXPECT_EQ(cat.candidates(1).description(), "a cat and a mat");
+  EXPECT_EQ(cat.candidates(0).licence(), "CC0");
+  EXPECT_EQ(cat.candidates(0).source(), "a drawer");
   EXPECT_EQ(cat.image_sha256(), DigestOf(fakes::TinyBmp(2)));
   EXPECT_EQ(cat.licence(), "CC0");
   EXPECT_EQ(heard.illustrations[1].after_paragraph(), 2u);

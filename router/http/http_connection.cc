@@ -25,9 +25,9 @@ constexpr std::chrono::seconds kIdle{60};        // for the next request's first
 constexpr std::chrono::seconds kHeaderTime{10};  // from there to the end of its head
 constexpr std::chrono::seconds kLinger{2};       // for the rest of what is not read any more
 constexpr int64_t kSlowestBytesPerSecond = 64 << 10;
-constexpr int64_t kSmallBodyBytes = 64 << 10;  // does not count among all bodies
 
-// What a transfer may take.
+// What a transfer of so many bytes may take. Of a body that is being read, those that came count:
+// whoever stalls is cut off soon.
 Duration TimeFor(int64_t bytes) {
   return kSlowReaderGrace + std::chrono::seconds(bytes / kSlowestBytesPerSecond);
 }
@@ -56,19 +56,19 @@ bool IsJson(std::string_view content_type) {
 // A request's part of kMaxHttpBodiesBytes.
 class HttpConnection::BodyShare {
  public:
-  BodyShare(std::shared_ptr<HttpShared> shared, int64_t bytes)
-      : shared_(std::move(shared)), bytes_(bytes <= kSmallBodyBytes ? 0 : bytes) {
-    fits_ = (shared_->body_bytes += bytes_) <= kMaxHttpBodiesBytes || bytes_ == 0;
-  }
+  explicit BodyShare(std::shared_ptr<HttpShared> shared) : shared_(std::move(shared)) {}
   ~BodyShare() { shared_->body_bytes -= bytes_; }
   BodyShare(const BodyShare&) = delete;
   BodyShare& operator=(const BodyShare&) = delete;
-  bool fits() const { return fits_; }
+  // Whether all bodies still fit.
+  bool Add(int64_t bytes) {
+    bytes_ += bytes;
+    return (shared_->body_bytes += bytes) <= kMaxHttpBodiesBytes;
+  }
 
  private:
   const std::shared_ptr<HttpShared> shared_;
-  const int64_t bytes_;
-  bool fits_ = false;
+  int64_t bytes_ = 0;
 };
 
 HttpConnection::HttpConnection(std::shared_ptr<HttpShared> shared,
@@ -234,13 +234,6 @@ Status HttpConnection::TakeHead() {
   if (!request_.Header("content-encoding").empty())
     return WithReason(InvalidArgument("Content-Encoding: bodies are taken as they are only"),
                       kMediaType);
-  share_ = std::make_shared<BodyShare>(
-      shared_,
-      static_cast<int64_t>(parser_->chunked() ? kMaxHttpBodyBytes
-                                              : parser_->content_length().value_or(0)));
-  if (!share_->fits())
-    return WithReason(Unavailable("too many large requests are being read: try again"),
-                      "BODIES_FULL");
   return OkStatus();
 }
 
@@ -250,13 +243,24 @@ Task<HttpConnection::Heard> HttpConnection::HearBody(std::shared_ptr<HttpConnect
     const bool written = co_await std::move(go_on);
     if (!written) co_return Heard::kNothing;
   }
+  const TimePoint begin = std::chrono::steady_clock::now();
+  int64_t received = 0;
   beast::error_code error;
-  self->stream_.expires_after(TimeFor(static_cast<int64_t>(
-      self->parser_->content_length().value_or(static_cast<uint64_t>(kMaxHttpBodyBytes)))));
-  co_await http::async_read(self->stream_,
-                            self->buffer_,
-                            *self->parser_,
-                            asio::redirect_error(asio::use_awaitable, error));
+  self->share_ = std::make_shared<BodyShare>(self->shared_);
+  self->parser_->eager(true);
+  while (!error && !self->parser_->is_done()) {
+    self->stream_.expires_at(begin + TimeFor(received));
+    const size_t bytes =
+        co_await http::async_read_some(self->stream_,
+                                       self->buffer_,
+                                       *self->parser_,
+                                       asio::redirect_error(asio::use_awaitable, error));
+    received += static_cast<int64_t>(bytes);
+    if (!self->share_->Add(static_cast<int64_t>(bytes))) {
+      co_return self->Refuse(WithReason(
+          Unavailable("too many large requests are being read: try again"), "BODIES_FULL"));
+    }
+  }
   if (error == http::error::body_limit) {
     co_return self->Refuse(WithReason(
         InvalidArgument("a request's body has at most {} bytes", kMaxHttpBodyBytes),

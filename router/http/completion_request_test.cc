@@ -102,6 +102,7 @@ struct BadBody {
   std::string field;
   std::string says;
 };
+void PrintTo(const BadBody& bad, std::ostream* out) { *out << bad.field << ": " << bad.says; }
 class BadChats : public testing::TestWithParam<BadBody> {};
 class BadTexts : public testing::TestWithParam<BadBody> {};
 
@@ -127,7 +128,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadBody{"{", "", "parse error at line 1"},
         BadBody{"[]", "", "no object"},
         BadBody{"{\"messages\": \"\xff\"}", "", "invalid string"},
-        BadBody{Chat(R"(, "temperature": 1e999)"), "", "out of range"},
+        BadBody{Chat(R"(, "temperature": 1e999)"), "", "number overflow"},
         BadBody{std::string(1000, '['), "", "32 levels"},
         BadBody{"{\"a\": [" + std::string(70000, ',') + "]}", "", "65536 values"},
         BadBody{"{}", "messages", "at least one message"},

@@ -116,11 +116,11 @@ class HttpServer::Impl final : public std::enable_shared_from_this<HttpServer::I
     std::lock_guard lock(mutex_);
     if (stopped_) return;
     if (std::cmp_greater_equal(connections_.size(), options_.max_connections)) {
+      shared_->metrics->HttpConnectionRefused();
       error_code ignored;
       socket.non_blocking(true, ignored);
       socket.send(asio::buffer(Full()), 0, ignored);
       socket.shutdown(tcp::socket::shutdown_send, ignored);
-      shared_->metrics->HttpConnectionRefused();
       return;
     }
     auto connection = std::make_shared<HttpConnection>(shared_, std::move(socket), strand);

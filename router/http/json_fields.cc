@@ -104,8 +104,8 @@ void JsonFields::Ignore(std::initializer_list<std::string_view> keys) {
 void JsonFields::Refuse(std::string_view key, const nlohmann::json& served) {
   const nlohmann::json* found = Find(key);
   if (found == nullptr || *found == served) return;
-  const bool nothing = (found->is_boolean() && !found->get<bool>()) ||
-                       ((found->is_structured() || found->is_string()) && found->empty());
+  const bool nothing = (found->is_structured() && found->empty()) || *found == false ||
+                       *found == "";
   if (nothing) return;
   Take(BadField("UNSUPPORTED",
                 PathOf(key),

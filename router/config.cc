@@ -42,6 +42,7 @@ void VisitFields(Visitor& yaml, Config& config) {
   yaml.Field("coordinator", &config.coordinator);
   yaml.Field("policy", &config.policy);
   yaml.Field("max_requests", &config.max_requests, {1, 1 << 20});
+  yaml.Field("http_connections", &config.http_connections, {1, 1 << 16});
   yaml.Field("image_store_bytes", &config.image_store_bytes, {0, int64_t{1} << 40});
   yaml.Field("worker_wait", &config.worker_wait);
   yaml.Field("drain_deadline", &config.drain_deadline);

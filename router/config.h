@@ -31,6 +31,7 @@ struct RouterConfig {
   std::vector<ModelEntry> models;             // the first is the default
   std::string policy = "prefix_affinity";     // which decoder: prefix_affinity, least_loaded, round_robin
   int32_t max_requests = 4096;                // open at once; more is RESOURCE_EXHAUSTED
+  int32_t http_connections = 1024;            // open at once; more are answered with 503
   int64_t image_store_bytes = 256ll << 20;    // pictures that clients may name by digest
   std::chrono::milliseconds worker_wait{30'000};   // for a worker that can take a request, when none can
   std::chrono::milliseconds drain_deadline{30'000};

@@ -26,7 +26,7 @@ Status Malformed() {
 // Handlers of calls that end with an error alone.
 Task<Status> RefuseGenerate(std::shared_ptr<RequestSession::Stream>, v1::GenerateRequest) { co_return Malformed(); }
 Task<StatusOr<v1::CountTokensResponse>> RefuseCount(CallInfo, v1::CountTokensRequest) { co_return Malformed(); }
-Task<Status> RefuseCompose(std::shared_ptr<ComposeSession::Stream>, v1::ComposeRequest) {
+Task<Status> RefuseCompose(std::shared_ptr<ComposeStream>, v1::ComposeRequest) {
   co_return Malformed();
 }
 

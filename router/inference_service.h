@@ -54,19 +54,21 @@ class InferenceService final : public v1::Inference::CallbackService {
                                        const v1::ListModelsRequest* request,
                                        v1::ListModelsResponse* response) override;
 
+  // What the methods of these names run, for streams of other clients than gRPC's.
   v1::ListModelsResponse ListModels() const;
+  static Task<Status> RunGenerate(InferenceService* self,
+                                  std::shared_ptr<GenerateStream> stream,
+                                  v1::GenerateRequest request);
+  static Task<Status> RunCompose(InferenceService* self,
+                                 std::shared_ptr<ComposeStream> stream,
+                                 v1::ComposeRequest request);
 
  private:
-  using ComposeStream = ComposeSession::Stream;
   using UploadStream = ServerStream<v1::UploadImageRequest, v1::UploadImageResponse>;
-  static Task<Status> RunGenerate(InferenceService* self, std::shared_ptr<GenerateStream> stream, v1::GenerateRequest request);
   // A request that is let in: a client's, or one that an article makes, which is let in as a whole.
   static Task<Status> ServeGenerate(InferenceService* self,
                                     std::shared_ptr<GenerateStream> stream,
                                     v1::GenerateRequest request);
-  static Task<Status> RunCompose(InferenceService* self,
-                                 std::shared_ptr<ComposeStream> stream,
-                                 v1::ComposeRequest request);
   static Task<StatusOr<v1::UploadImageResponse>> RunUpload(InferenceService* self, std::shared_ptr<UploadStream> stream);
   static Task<StatusOr<v1::CountTokensResponse>> RunCount(InferenceService* self, CallInfo info, v1::CountTokensRequest request);
   Status LetIn();  // counts an open request

@@ -4,29 +4,19 @@
 #include "common/metrics/exposer.h"
 #include "common/rpc/server.h"
 #include "common/service/service_program.h"
-#include "nlohmann/json.hpp"
 #include "router/cache_watcher.h"
 #include "router/compose/local_library.h"
 #include "router/compose/remote_library.h"
 #include "router/config.h"
+#include "router/http/page_route.h"
+#include "router/http/routes.h"
 #include "router/inference_service.h"
-#include "router/picture_page.h"
 #include "router/policies/routing_policy.h"
 
 namespace triptych::router {
 namespace {
 
 constexpr std::chrono::milliseconds kTick{50};
-
-// The models as an OpenAI client asks for them.
-HttpExposer::Reply ModelList(const InferenceService& service) {
-  nlohmann::json list = {{"object", "list"}, {"data", nlohmann::json::array()}};
-  const v1::ListModelsResponse models = service.ListModels();
-  for (const v1::Model& model : models.models()) {
-    list["data"].push_back({{"id", model.name()}, {"object", "model"}, {"owned_by", model.family()}});
-  }
-  return {.content_type = "application/json", .body = list.dump() + "\n"};
-}
 
 StatusOr<LibraryCatalog> OpenLibraries(const RouterConfig& config) {
   LibraryCatalog catalog;
@@ -74,11 +64,15 @@ Status Run(const RouterConfig& config, SignalWaiter& signals, const std::functio
                                      return workers.heard() ? OkStatus() : Unavailable("the coordinator was not heard yet");
                                    }};
   HttpExposer exposer(config.metrics_listen, &registry, probes);
-  HttpExposer http(config.http_listen, &registry, probes);
-  http.AddRoute("/v1/models", [&] { return ModelList(service); });
-  http.AddFolder(kPictureFolder, [&](const HttpExposer::Request& request) {
-    return PictureReply(images, request);
-  });
+  HttpServer http(&runtime,
+                  {.listen = config.http_listen, .max_connections = config.http_connections},
+                  &metrics);
+  AddInferenceRoutes(
+      http,
+      {.service = &service, .models = &models, .config = &config, .metrics = &metrics},
+      &images);
+  AddProbeRoutes(http, probes.ready);
+  AddPageRoutes(http, PageFiles());
   TRIPTYCH_RETURN_IF_ERROR(server.Start());
   TRIPTYCH_RETURN_IF_ERROR(exposer.Start());
   TRIPTYCH_RETURN_IF_ERROR(http.Start());
@@ -94,13 +88,14 @@ Status Run(const RouterConfig& config, SignalWaiter& signals, const std::functio
   draining = true;
   server.SetServing(false);
   service.Drain();
+  http.Drain();
   const TimePoint end = std::chrono::steady_clock::now() + config.drain_deadline;
-  while (service.open_requests() > 0 && std::chrono::steady_clock::now() < end) {
+  while (service.open_requests() + http.open_requests() > 0 && std::chrono::steady_clock::now() < end) {
     if (signals.WaitUntil(std::chrono::steady_clock::now() + kTick)) break;  // a second signal: now
   }
+  http.Stop();
   server.Stop(std::chrono::milliseconds(200));
   watcher.Stop();
-  http.Stop();
   exposer.Stop();
   runtime.Stop();
   return OkStatus();

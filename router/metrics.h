@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "common/clock.h"
@@ -55,7 +56,11 @@ class Metrics {
         illustrations_library_(Illustrations("library")),
         searches_found_(Searches("found")),
         searches_empty_(Searches("empty")),
-        searches_failed_(Searches("failed")) {}
+        searches_failed_(Searches("failed")),
+        http_connections_(registry->Gauge("triptych_router_http_connections",
+                                          "Connections at the HTTP port")),
+        http_refused_(registry->Counter("triptych_router_http_connections_refused_total",
+                                        "Connections at the HTTP port beyond its limit")) {}
 
   void RequestAccepted(int32_t prompt_tokens, int32_t image_tokens) {
     accepted_.Increment();
@@ -103,6 +108,18 @@ class Metrics {
         .Increment();
   }
 
+  // `endpoint` is one of the routes' names; `status` that of the answer, 499 where the client was gone.
+  void HttpAnswered(const std::string& endpoint, int status) {
+    registry_
+        .Counter("triptych_router_http_requests_total",
+                 "HTTP requests by what was asked and the answer's status",
+                 {{"endpoint", endpoint}, {"status", std::to_string(status)}})
+        .Increment();
+  }
+  void HttpConnectionOpened() { http_connections_.Increment(); }
+  void HttpConnectionClosed() { http_connections_.Decrement(); }
+  void HttpConnectionRefused() { http_refused_.Increment(); }
+
  private:
   static double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
   prometheus::Counter& Requests(const char* outcome) {
@@ -140,6 +157,8 @@ class Metrics {
   prometheus::Histogram& article_duration_;
   prometheus::Counter &illustrations_own_, &illustrations_library_, &searches_found_,
       &searches_empty_, &searches_failed_;
+  prometheus::Gauge& http_connections_;
+  prometheus::Counter& http_refused_;
 };
 
 }  // namespace triptych::router

@@ -1,6 +1,7 @@
 #include "router/picture_page.h"
 
 #include "common/hash/sha256.h"
+#include "common/status_reason.h"
 #include "router/tenant.h"
 
 namespace triptych::router {
@@ -21,13 +22,17 @@ std::string_view MediaType(ImageFormat format) {
   return "application/octet-stream";
 }
 
-HttpExposer::Reply PictureReply(ImageStore& images, const HttpExposer::Request& request) {
+StatusOr<HttpReply> PictureReply(ImageStore& images, const HttpRequest& request) {
   const std::optional<Sha256Digest> digest = Sha256FromHex(request.rest);
   if (!digest)
-    return {.status = 404, .body = "a picture is named by its SHA-256, 64 hexadecimal digits\n"};
-  const std::optional<StoredImage> image = images.Find(TenantOf(request.authorization), *digest);
-  if (!image) return {.status = 404, .body = "no such picture was sent, or it is forgotten\n"};
-  return {.content_type = std::string(MediaType(image->header.format)), .body = *image->file};
+    return WithReason(NotFound("a picture is named by its SHA-256, 64 hexadecimal digits"),
+                      "IMAGE_UNKNOWN");
+  const auto image = images.Find(TenantOf(request.Header("authorization")), *digest);
+  if (!image)
+    return WithReason(NotFound("no such picture was sent, or it is forgotten"), "IMAGE_UNKNOWN");
+  return HttpReply{.content_type = std::string(MediaType(image->header.format)),
+                   .body = *image->file,
+                   .headers = {{"Cache-Control", "private, max-age=3600"}}};
 }
 
 }  // namespace triptych::router

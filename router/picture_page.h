@@ -2,7 +2,8 @@
 
 #include <string_view>
 
-#include "common/metrics/exposer.h"
+#include "common/status.h"
+#include "router/http/http_message.h"
 #include "router/image_store.h"
 
 namespace triptych::router {
@@ -14,6 +15,7 @@ inline constexpr char kPictureFolder[] = "/v1/pictures/";
 
 std::string_view MediaType(ImageFormat format);  // image/png, ...
 
-HttpExposer::Reply PictureReply(ImageStore& images, const HttpExposer::Request& request);
+// kNotFound for what is no digest of a picture of the tenant's.
+StatusOr<HttpReply> PictureReply(ImageStore& images, const HttpRequest& request);
 
 }  // namespace triptych::router

@@ -14,13 +14,15 @@ TEST(PicturePageTest, GivesATenantItsOwnPictures) {
   const StoredImage image = ReadImage(fakes::TinyBmp(1), RequestLimits{}).value();
   images.Put(TenantOf("me"), image);
   const std::string digest = ToHex(image.digest);
-  const HttpExposer::Reply mine = PictureReply(images, {.rest = digest, .authorization = "me"});
-  EXPECT_EQ(mine.status, 200);
-  EXPECT_EQ(mine.content_type, "image/bmp");
-  EXPECT_EQ(mine.body, fakes::TinyBmp(1));
-  EXPECT_EQ(PictureReply(images, {.rest = digest, .authorization = "you"}).status, 404);
-  EXPECT_EQ(PictureReply(images, {.rest = digest}).status, 404);
-  EXPECT_EQ(PictureReply(images, {.rest = "../config", .authorization = "me"}).status, 404);
+  const auto reply = [&](const std::string& rest, const std::string& credentials) {
+    return PictureReply(images, {.rest = rest, .headers = {{"authorization", credentials}}});
+  };
+  ASSERT_TRUE(reply(digest, "me").ok());
+  EXPECT_EQ(reply(digest, "me")->content_type, "image/bmp");
+  EXPECT_EQ(reply(digest, "me")->body, fakes::TinyBmp(1));
+  EXPECT_EQ(reply(digest, "you").status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(PictureReply(images, {.rest = digest}).status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(reply("../config", "me").status().code(), StatusCode::kNotFound);
 }
 
 }  // namespace

@@ -406,7 +406,10 @@ void AddServe(CLI::App& app, SignalWaiter* signals, int* exit_status) {
            ->check(CLI::Range(0, 65535))
            ->capture_default_str(),
        [flags](ServeConfig& c) { c.port = flags->port; }},
-      {command->add_option("--http-port", flags->http_port, "The router's HTTP port; 0: a free one")
+      {command
+           ->add_option("--http-port",
+                        flags->http_port,
+                        "The router's HTTP port (OpenAI's API, the page); 0: a free one")
            ->check(CLI::Range(0, 65535))
            ->capture_default_str(),
        [flags](ServeConfig& c) { c.http_port = flags->http_port; }},

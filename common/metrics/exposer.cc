@@ -14,8 +14,6 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 
-#include "common/check.h"
-
 namespace triptych {
 namespace {
 
@@ -29,7 +27,13 @@ constexpr uint32_t kMaxHeaderBytes = 16 << 10;
 constexpr uint64_t kMaxBodyBytes = 1 << 10;
 constexpr std::chrono::seconds kIdle{30};
 
-HttpExposer::Reply FromProbe(const std::function<Status()>& probe) {
+struct Reply {
+  int status = 200;
+  std::string content_type = "text/plain; charset=utf-8";
+  std::string body;
+};
+
+Reply FromProbe(const std::function<Status()>& probe) {
   const Status status = probe();
   if (status.ok()) return {.body = "ok\n"};
   return {.status = 503, .body = std::string(Message(status)) + "\n"};
@@ -41,7 +45,6 @@ HttpExposer::Reply FromProbe(const std::function<Status()>& probe) {
 struct HttpExposer::Impl {
   Endpoint listen;
   std::map<std::string, std::function<Reply()>, std::less<>> routes;
-  std::map<std::string, std::function<Reply(const Request&)>, std::less<>> folders;
   asio::io_context io{1};
   tcp::acceptor acceptor{io};
   std::thread thread;
@@ -52,19 +55,14 @@ struct HttpExposer::Impl {
     const std::string_view target(request.target().data(), request.target().size());
     const std::string_view path = target.substr(0, target.find('?'));
     const auto route = routes.find(path);
-    const auto folder = folders.find(path.substr(0, path.rfind('/') + 1));
     const bool readable = request.method() == http::verb::get || request.method() == http::verb::head;
     Reply reply;
-    if (route == routes.end() && folder == folders.end()) {
+    if (route == routes.end()) {
       reply = {.status = 404, .body = "no such page\n"};
     } else if (!readable) {
       reply = {.status = 405, .body = "GET and HEAD only\n"};
-    } else if (route != routes.end()) {
-      reply = route->second();
     } else {
-      const auto credentials = request[http::field::authorization];
-      reply = folder->second({.rest = path.substr(folder->first.size()),
-                              .authorization = {credentials.data(), credentials.size()}});
+      reply = route->second();
     }
     http::response<http::string_body> response(static_cast<http::status>(reply.status), request.version());
     response.set(http::field::content_type, reply.content_type);
@@ -128,24 +126,15 @@ struct HttpExposer::Impl {
 
 HttpExposer::HttpExposer(Endpoint listen, const MetricRegistry* registry, Probes probes) : impl_(std::make_unique<Impl>()) {
   impl_->listen = std::move(listen);
-  AddRoute("/metrics", [registry]() -> Reply {
-    return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = registry->Serialize()};
-  });
-  AddRoute("/healthz", [alive = std::move(probes.alive)] { return FromProbe(alive); });
-  AddRoute("/readyz", [ready = std::move(probes.ready)] { return FromProbe(ready); });
+  impl_->routes["/metrics"] = [registry]() -> Reply {
+    return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
+            .body = registry->Serialize()};
+  };
+  impl_->routes["/healthz"] = [alive = std::move(probes.alive)] { return FromProbe(alive); };
+  impl_->routes["/readyz"] = [ready = std::move(probes.ready)] { return FromProbe(ready); };
 }
 
 HttpExposer::~HttpExposer() { Stop(); }
-
-void HttpExposer::AddRoute(std::string path, std::function<Reply()> answer) {
-  TRIPTYCH_CHECK(!impl_->thread.joinable());
-  impl_->routes[std::move(path)] = std::move(answer);
-}
-
-void HttpExposer::AddFolder(std::string path, std::function<Reply(const Request&)> answer) {
-  TRIPTYCH_CHECK(!impl_->thread.joinable() && path.ends_with('/'));
-  impl_->folders[std::move(path)] = std::move(answer);
-}
 
 Status HttpExposer::Start() {
   TRIPTYCH_RETURN_IF_ERROR(impl_->Bind());

@@ -2,8 +2,6 @@
 
 #include <functional>
 #include <memory>
-#include <string>
-#include <string_view>
 
 #include "common/config/endpoint.h"
 #include "common/metrics/registry.h"
@@ -20,23 +18,8 @@ class HttpExposer {
     std::function<Status()> alive;
     std::function<Status()> ready;
   };
-  struct Reply {
-    int status = 200;
-    std::string content_type = "text/plain; charset=utf-8";
-    std::string body;
-  };
-  // What a folder's answer hangs on.
-  struct Request {
-    std::string_view rest;           // of the path, behind the folder's own
-    std::string_view authorization;  // the header, or empty
-  };
   HttpExposer(Endpoint listen, const MetricRegistry* registry, Probes probes);
   ~HttpExposer();
-  // A further read-only path, before Start. `answer` is called on the exposer's thread; must not block.
-  void AddRoute(std::string path, std::function<Reply()> answer);
-  // Likewise all paths that begin with `path`, which ends with a slash, and are no route
-  // themselves.
-  void AddFolder(std::string path, std::function<Reply(const Request&)> answer);
   Status Start();  // kFailedPrecondition names the address when the port is in use
   int port() const;
   void Stop();

@@ -56,14 +56,7 @@ std::string Get(int port, const std::string& path, const std::string& method = "
 
 class ExposerTest : public testing::Test {
  protected:
-  void SetUp() override {
-    exposer_.AddRoute("/v1/models", [] { return HttpExposer::Reply{.content_type = "application/json", .body = "[]"}; });
-    exposer_.AddFolder("/things/", [](const HttpExposer::Request& request) {
-      return HttpExposer::Reply{.body = std::string(request.rest) + " for " +
-                                        std::string(request.authorization)};
-    });
-    ASSERT_TRUE(exposer_.Start().ok());
-  }
+  void SetUp() override { ASSERT_TRUE(exposer_.Start().ok()); }
   MetricRegistry registry_;
   Status ready_ = Unavailable("no decoder is ready");
   HttpExposer exposer_{Endpoint{}, &registry_, {.alive = [] { return OkStatus(); }, .ready = [this] { return ready_; }}};
@@ -76,19 +69,9 @@ TEST_F(ExposerTest, AnswersItsPages) {
   const std::string unready = Get(exposer_.port(), "/readyz?x=1");
   EXPECT_THAT(unready, StartsWith("HTTP/1.1 503"));
   EXPECT_THAT(unready, HasSubstr("no decoder is ready"));
-  EXPECT_THAT(Get(exposer_.port(), "/v1/models"), HasSubstr("application/json"));
   EXPECT_THAT(Get(exposer_.port(), "/elsewhere"), StartsWith("HTTP/1.1 404"));
   EXPECT_THAT(Get(exposer_.port(), "/metrics", "POST"), StartsWith("HTTP/1.1 405"));
   EXPECT_THAT(Get(exposer_.port(), "/healthz", "HEAD"), testing::Not(HasSubstr("ok\n")));
-}
-
-TEST_F(ExposerTest, AFolderSeesTheRestOfThePathAndTheCredentials) {
-  const std::string head = "GET /things/seven?x=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
-  EXPECT_THAT(Exchange(exposer_.port(), head + "Authorization: me\r\n\r\n"),
-              HasSubstr("seven for me"));
-  EXPECT_THAT(Exchange(exposer_.port(), head + "\r\n"), testing::EndsWith("seven for "));
-  EXPECT_THAT(Get(exposer_.port(), "/things/a/b"), StartsWith("HTTP/1.1 404"));
-  EXPECT_THAT(Get(exposer_.port(), "/things/seven", "DELETE"), StartsWith("HTTP/1.1 405"));
 }
 
 TEST_F(ExposerTest, GarbageAndHugeHeadersCloseTheConnectionAlone) {

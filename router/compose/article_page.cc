@@ -1,7 +1,5 @@
 #include "router/compose/article_page.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -154,15 +152,6 @@ std::vector<HtmlPart> RenderHtml(const ArticlePageContent& article) {
   if (!credits.empty()) html += "</ul></footer>\n";
   parts.push_back({.text = html + "</body>\n</html>\n"});
   return parts;
-}
-
-std::string Base64(std::string_view bytes) {
-  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                                     reinterpret_cast<const unsigned char*>(bytes.data()),
-                                     static_cast<int>(bytes.size()));
-  text.resize(length);
-  return text;
 }
 
 }  // namespace triptych::router

@@ -41,6 +41,4 @@ struct HtmlPart {
 // The parts of one HTML file that needs nothing else: the pictures are inside.
 std::vector<HtmlPart> RenderHtml(const ArticlePageContent& article);
 
-std::string Base64(std::string_view bytes);
-
 }  // namespace triptych::router

@@ -2,6 +2,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "router/base64.h"
 
 namespace triptych::router {
 namespace {
@@ -73,12 +74,6 @@ TEST(ArticlePageTest, AnEmptyArticleIsAPageToo) {
   const ArticlePageContent article{.title = {"Nothing", false}};
   EXPECT_EQ(RenderMarkdown(article), "# Nothing\n");
   EXPECT_THAT(Joined(article), HasSubstr("<h1>Nothing</h1>\n</article>\n</body>"));
-}
-
-TEST(Base64Test, IsTheStandards) {
-  EXPECT_EQ(Base64(""), "");
-  EXPECT_EQ(Base64("f"), "Zg==");
-  EXPECT_EQ(Base64("foobar"), "Zm9vYmFy");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "common/hash/sha256.h"
 #include "common/log/log.h"
+#include "router/base64.h"
 #include "router/picture_page.h"
 
 namespace triptych::router {
@@ -40,7 +41,7 @@ struct ComposeSession::CaptionRound {
 };
 
 ComposeSession::ComposeSession(const ComposeContext* context,
-                               std::shared_ptr<Stream> stream,
+                               std::shared_ptr<ComposeStream> stream,
                                AcceptedArticle request,
                                TimePoint arrived)
     : context_(*context),

@@ -11,6 +11,7 @@
 #include "router/compose/model_caller.h"
 #include "router/compose/picture_chooser.h"
 #include "router/compose/stage_prompts.h"
+#include "router/in_process_stream.h"
 #include "triptych/v1/inference.pb.h"
 
 namespace triptych::router {
@@ -20,10 +21,8 @@ namespace triptych::router {
 // comes to its end; it fails only as a Generate call fails. Lives on the call's strand.
 class ComposeSession final : public std::enable_shared_from_this<ComposeSession> {
  public:
-  using Stream = ServerStream<v1::ComposeRequest, v1::ComposeEvent>;
-
   ComposeSession(const ComposeContext* context,
-                 std::shared_ptr<Stream> stream,
+                 std::shared_ptr<ComposeStream> stream,
                  AcceptedArticle request,
                  TimePoint arrived);
 
@@ -57,7 +56,7 @@ class ComposeSession final : public std::enable_shared_from_this<ComposeSession>
   void Keep(const Status& sent);
 
   const ComposeContext& context_;
-  const std::shared_ptr<Stream> stream_;
+  const std::shared_ptr<ComposeStream> stream_;
   const AcceptedArticle request_;
   const std::unique_ptr<PromptSet> prompts_;
   const std::shared_ptr<ModelCaller> caller_;

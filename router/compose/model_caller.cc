@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include <boost/asio/post.hpp>
-
 #include "common/hash/sha256.h"
 
 namespace triptych::router {
@@ -38,16 +36,13 @@ int32_t RoomFor(const ModelCard& card, const StageSettings& settings) {
 }  // namespace
 
 // What a Generate call of our own writes into: it keeps the text, and hands the events on.
-class ModelCaller::Stream final : public GenerateStream {
+class ModelCaller::Stream final : public InProcessStream<v1::GenerateRequest, v1::GenerateEvent> {
  public:
   Stream(CallInfo info, Strand strand, std::function<void(const v1::GenerateEvent&)> on_event)
-      : info_(std::move(info)), strand_(std::move(strand)), on_event_(std::move(on_event)) {}
+      : InProcessStream(std::move(info), std::move(strand)), on_event_(std::move(on_event)) {}
 
-  const CallInfo& info() const override { return info_; }
-  const Strand& strand() const override { return strand_; }
-  Task<std::optional<v1::GenerateRequest>> Read() override { co_return std::nullopt; }
   Task<bool> Write(v1::GenerateEvent event) override {
-    if (cancelled_) co_return false;
+    if (cancelled()) co_return false;
     if (event.has_delta()) answer_.text += event.delta().text();
     if (event.has_finished()) {
       answer_.tokens = static_cast<int32_t>(event.finished().output_tokens());
@@ -57,27 +52,10 @@ class ModelCaller::Stream final : public GenerateStream {
     if (on_event_) on_event_(event);
     co_return true;
   }
-  bool cancelled() const override { return cancelled_; }
-  void OnCancel(std::function<void()> hook) override {
-    on_cancel_ = std::move(hook);
-    if (cancelled_) RunHook();
-  }
-  void Cancel() {
-    cancelled_ = true;
-    RunHook();
-  }
   Answer TakeAnswer() { return std::move(answer_); }
 
  private:
-  void RunHook() {
-    if (auto hook = std::exchange(on_cancel_, nullptr)) asio::post(strand_, std::move(hook));
-  }
-
-  const CallInfo info_;
-  const Strand strand_;
   const std::function<void(const v1::GenerateEvent&)> on_event_;
-  std::function<void()> on_cancel_;
-  std::atomic<bool> cancelled_{false};
   Answer answer_;
 };
 

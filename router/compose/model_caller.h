@@ -6,14 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "common/rpc/server_call.h"
 #include "router/compose/stage_prompts.h"
 #include "router/image_store.h"
+#include "router/in_process_stream.h"
 #include "triptych/v1/inference.pb.h"
 
 namespace triptych::router {
 
-using GenerateStream = ServerStream<v1::GenerateRequest, v1::GenerateEvent>;
 // Serves a Generate call to its end, writing its events into the stream.
 using Generate = std::function<Task<Status>(std::shared_ptr<GenerateStream>, v1::GenerateRequest)>;
 

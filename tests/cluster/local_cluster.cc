@@ -7,6 +7,7 @@
 #include "common/check.h"
 #include "common/hash/sha256.h"
 #include "router/cache_watcher.h"
+#include "router/http/routes.h"
 #include "router/policies/routing_policy.h"
 #include "tests/fakes/fake_model_card.h"
 #include "tests/fakes/tiny_bmp.h"
@@ -92,14 +93,19 @@ LocalCluster::LocalCluster(Options options)
       server_({.listen = Endpoint{},
                .max_message_bytes = kMaxGrpcMessageBytes,
                .max_streams_per_connection = kMaxStreamsPerConnection}),
+      http_(&runtime_, {}, &metrics_),
       watcher_(&runtime_,
                &channels_,
                coordinator_.address(),
                "router",
                [this](std::shared_ptr<const ClusterView> view) { OnView(std::move(view)); }) {
   server_.AddService(&service_);
-  const Status status = server_.Start();
-  TRIPTYCH_CHECK(status.ok());
+  TRIPTYCH_CHECK(server_.Start().ok());
+  router::AddInferenceRoutes(
+      http_,
+      {.service = &service_, .models = &models_, .config = &config_, .metrics = &metrics_},
+      &images_);
+  TRIPTYCH_CHECK(http_.Start().ok());
   server_.SetServing(true);
   client_ = Connect(server_.port());
   watcher_.Start();
@@ -107,6 +113,7 @@ LocalCluster::LocalCluster(Options options)
 
 // Whoever calls goes before whoever is called; what still runs on the runtime holds a worker's handle.
 LocalCluster::~LocalCluster() {
+  http_.Stop();
   server_.Stop(std::chrono::milliseconds(0));
   watcher_.Stop();
   for (const auto& encoder : encoders_) encoder->Stop();
@@ -228,7 +235,7 @@ void LocalCluster::ExpectNothingLeft() {
   for (const auto& encoder : encoders_) encoder->Release();
   for (const auto& decoder : decoders_) decoder->Release();
   const auto requests = [this](const char* outcome) { return Metric(fmt::format("triptych_router_requests_total{{outcome=\"{}\"}}", outcome)); };
-  AwaitTrue("the router comes to rest", [this] { return Metric("triptych_router_live_requests") == 0 && service_.open_requests() == 0; });
+  AwaitTrue("the router comes to rest", [this] { return Metric("triptych_router_live_requests") == 0 && service_.open_requests() == 0 && http_.open_requests() == 0; });
   EXPECT_EQ(requests("accepted"), requests("completed") + requests("failed") + requests("cancelled"));
   const auto articles = [this](const char* outcome) {
     return Metric(fmt::format("triptych_router_articles_total{{outcome=\"{}\"}}", outcome));

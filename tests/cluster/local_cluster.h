@@ -9,6 +9,7 @@
 
 #include "common/cluster/view_watcher.h"
 #include "common/metrics/registry.h"
+#include "router/http/http_server.h"
 #include "router/inference_service.h"
 #include "tests/cluster/await.h"
 #include "tests/cluster/compose_call.h"
@@ -53,6 +54,7 @@ class LocalCluster {
   std::unique_ptr<GenerateCall> StartSlowReader(const v1::GenerateRequest& request);
   std::unique_ptr<ComposeCall> StartArticle(const v1::ComposeRequest& request,
                                             std::chrono::milliseconds limit = kPatience);
+  int http_port() const { return http_.port(); }
   void Drain() { service_.Drain(); }  // the router's; for good
   Heard Generate(const v1::GenerateRequest& request) { return Start(request)->Finish(); }
 
@@ -80,6 +82,7 @@ class LocalCluster {
   router::SessionContext context_;
   router::InferenceService service_;
   RpcServer server_;
+  router::HttpServer http_;
   std::shared_ptr<grpc::Channel> client_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -179,12 +179,6 @@ def test_malformed_requests_are_refused_with_a_word(shared_cluster, api, data):
         assert "malformed" in error.value.details() and "UTF-8" in error.value.details()
 
 
-def test_composing_is_not_there_yet(shared_cluster, api):
-    with pytest.raises(grpc.RpcError) as error:
-        list(shared_cluster.stub.Compose(api.ComposeRequest(instruction="A day at the farm"), timeout=20))
-    assert error.value.code() == grpc.StatusCode.UNIMPLEMENTED and "composes no articles" in error.value.details()
-
-
 def test_choices_constrain_the_answer(shared_cluster, api):
     answer = shared_cluster.generate(text_prompt(api, "yes or no?"), constraint=api.Constraint(choices=api.Choices(choices=["yes", "no"])))
     assert answer.text[0] in ("yes", "no")

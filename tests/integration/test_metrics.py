@@ -3,7 +3,7 @@
 import pathlib
 import re
 
-from cluster import scrape, wait_until
+from cluster import http_status, scrape, wait_until
 
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs/metrics.md"
 
@@ -34,6 +34,7 @@ def test_every_metric_is_documented_and_every_documented_metric_exists(shared_cl
         list(shared_cluster.stub.Generate(refused))
     except Exception:  # noqa: BLE001: it is refused, so that the metric of refusals is there
         pass
+    http_status(shared_cluster.http, "/v1/models")
     # The coordinator says nothing of scaling before all workers had time to join.
     wait_until(lambda: len(ours(shared_cluster)) >= len(documented()), 20, "all metrics")
     assert ours(shared_cluster) == documented()

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "common/async/io_runtime.h"
+#include "common/config/endpoint.h"
+#include "common/status.h"
+#include "router/http/http_routes.h"
+#include "router/metrics.h"
+
+namespace triptych::router {
+
+// HTTP/1.1 on a port of its own, without TLS: each connection is a coroutine on its own strand of
+// the runtime. AddRoute, Start, Drain, Stop (idempotent, also by the destructor).
+class HttpServer {
+ public:
+  struct Options {
+    Endpoint listen;                // port 0 takes a free one
+    int32_t max_connections = 1024;  // more are answered with 503 and closed
+  };
+  HttpServer(IoRuntime* runtime, Options options, Metrics* metrics);  // both outlive it
+  ~HttpServer();
+
+  void AddRoute(HttpRoute route);  // before Start
+  Status Start();                  // kFailedPrecondition names the address when the port is in use
+  int port() const;                // the bound one, after Start
+  // Ends idle connections, and others with the answer that they are about. New ones are still
+  // served: whether a request is refused is for its handler to say.
+  void Drain();
+  int64_t open_requests() const;  // heard and not yet answered to the end
+  void Stop();                    // closes all connections, and waits until their handlers are over
+
+ private:
+  class Impl;
+  const std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace triptych::router

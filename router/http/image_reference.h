@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string_view>
+
+#include "common/status.h"
+#include "triptych/v1/inference.pb.h"
+
+namespace triptych::router {
+
+// The picture that a URL of a request names: `data:image/...;base64,...` holds it;
+// /v1/pictures/SHA256 is one that was sent before, or that an article shows. kInvalidArgument for
+// any other: no pictures are fetched.
+StatusOr<v1::Image> ReadImageReference(std::string_view url, std::string_view field);
+
+}  // namespace triptych::router

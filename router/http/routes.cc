@@ -1,0 +1,110 @@
+#include "router/http/routes.h"
+
+#include <utility>
+
+#include "common/log/log.h"
+#include "common/status_reason.h"
+#include "nlohmann/json.hpp"
+#include "router/http/article_route.h"
+#include "router/http/json_text.h"
+#include "router/picture_page.h"
+
+namespace triptych::router {
+namespace {
+
+using Answer = std::function<StatusOr<HttpReply>(const HttpRequest&)>;
+
+Task<Status> ServeAtOnce(Answer answer, std::shared_ptr<HttpExchange> exchange) {
+  StatusOr<HttpReply> reply = answer(exchange->request());
+  if (reply.ok()) exchange->Reply(*std::move(reply));
+  co_return reply.status();
+}
+
+// A page that is ready at once.
+void AddReadable(HttpServer& server, std::string path, std::string endpoint, Answer answer) {
+  server.AddRoute({.path = std::move(path),
+                   .takes_json = false,
+                   .endpoint = std::move(endpoint),
+                   .handler = [answer = std::move(answer)](std::shared_ptr<HttpExchange> exchange) {
+                     return ServeAtOnce(answer, std::move(exchange));
+                   }});
+}
+
+nlohmann::json ModelJson(const v1::Model& model, int64_t created) {
+  return {{"id", model.name()},
+          {"object", "model"},
+          {"created", created},
+          {"owned_by", model.family()},
+          {"context_tokens", model.context_tokens()},
+          {"accepts_images", model.accepts_images()},
+          {"ready_encoders", model.ready_encoders()},
+          {"ready_decoders", model.ready_decoders()}};
+}
+
+HttpReply JsonReply(const nlohmann::json& json) {
+  return {.content_type = "application/json", .body = JsonText(json) + "\n"};
+}
+
+void AddModelRoutes(HttpServer& server, const InferenceService* service) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const int64_t created = std::chrono::duration_cast<std::chrono::seconds>(now).count();
+  const auto list = [service, created](const HttpRequest&) -> StatusOr<HttpReply> {
+    nlohmann::json data = nlohmann::json::array();
+    const v1::ListModelsResponse response = service->ListModels();
+    for (const v1::Model& model : response.models()) data.push_back(ModelJson(model, created));
+    return JsonReply({{"object", "list"}, {"data", std::move(data)}});
+  };
+  const auto one = [service, created](const HttpRequest& request) -> StatusOr<HttpReply> {
+    const v1::ListModelsResponse response = service->ListModels();
+    for (const v1::Model& model : response.models()) {
+      if (model.name() == request.rest) return JsonReply(ModelJson(model, created));
+    }
+    return WithReason(NotFound("there is no model '{}' here", LogId(request.rest)),
+                      "MODEL_UNKNOWN",
+                      "model");
+  };
+  AddReadable(server, "/v1/models", "models", list);
+  AddReadable(server, "/v1/models/", "models", one);
+}
+
+}  // namespace
+
+void AddInferenceRoutes(HttpServer& server, InferenceBackend backend, ImageStore* images) {
+  const auto add = [&](std::string path, std::string endpoint, HttpHandler handler) {
+    server.AddRoute({.path = std::move(path),
+                     .takes_json = true,
+                     .endpoint = std::move(endpoint),
+                     .handler = std::move(handler)});
+  };
+  add("/v1/chat/completions",
+      "chat_completions",
+      [backend](std::shared_ptr<HttpExchange> exchange) {
+        return ServeCompletion(backend, CompletionForm::kChat, std::move(exchange));
+      });
+  add("/v1/completions", "completions", [backend](std::shared_ptr<HttpExchange> exchange) {
+    return ServeCompletion(backend, CompletionForm::kText, std::move(exchange));
+  });
+  add("/v1/articles", "articles", [backend](std::shared_ptr<HttpExchange> exchange) {
+    return ServeArticle(backend, std::move(exchange));
+  });
+  AddModelRoutes(server, backend.service);
+  AddReadable(server, kPictureFolder, "pictures", [images](const HttpRequest& request) {
+    return PictureReply(*images, request);
+  });
+}
+
+void AddProbeRoutes(HttpServer& server, std::function<Status()> ready) {
+  AddReadable(server, "/healthz", "probes", [](const HttpRequest&) -> StatusOr<HttpReply> {
+    return HttpReply{.body = "ok\n"};
+  });
+  AddReadable(server,
+              "/readyz",
+              "probes",
+              [ready = std::move(ready)](const HttpRequest&) -> StatusOr<HttpReply> {
+                const Status status = ready();
+                if (status.ok()) return HttpReply{.body = "ok\n"};
+                return HttpReply{.status = 503, .body = std::string(Message(status)) + "\n"};
+              });
+}
+
+}  // namespace triptych::router

@@ -3,6 +3,10 @@
 #include <atomic>
 #include <stdexcept>
 
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "common/status_reason.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "router/http/http_connection.h"

@@ -4,6 +4,8 @@
 
 #include "common/hash/sha256.h"
 #include "common/status_reason.h"
+#include "router/base64.h"
+#include "router/compose/article_text.h"
 #include "tests/cluster/cluster_test.h"
 #include "tests/fakes/fake_model_card.h"
 #include "tests/fakes/tiny_bmp.h"

@@ -141,7 +141,7 @@ def contact_sheet(path, data, wrong, columns=8):
         draw.text((x + 4, y + 2), name[:23], fill="#0a6b2f")
         sheet.paste(Image.open(io.BytesIO(png_on_white(data[row]))), (x + (width - size) // 2, y + 15))
         draw.text((x + 4, y + size + 17), said[:23].encode("ascii", "replace").decode(), fill="#b00020")
-    sheet.save(path)
+    sheet.quantize(48).save(path, optimize=True)
 
 
 def main():

@@ -109,6 +109,15 @@ def backgrounds(n, size, rng):
     return torch.where(kind < 0.5, white, torch.where(kind < 0.75, light.expand_as(white), torch.where(kind < 0.88, gradient, other.expand_as(white))))
 
 
+def bent(grid, half, rng):
+    """Sampling grids [n, h, w, 2] for drawings of half-size [n], most of them displaced by a smooth random field (elastic deformation,
+    Simard et al. 2003): the same thing by another hand."""
+    n, h, w, _ = grid.shape
+    strength = 0.09 * torch.rand(n, generator=rng) * (torch.rand(n, generator=rng) < 0.7) * half
+    field = F.interpolate(torch.randn(n, 2, 4, 4, generator=rng), (h, w), mode="bicubic", align_corners=True)
+    return grid + strength.view(n, 1, 1, 1) * field.permute(0, 2, 3, 1)
+
+
 class Composer:
     """Draws training pictures. Each holds 1 to 3 pictograms from left to right."""
 
@@ -156,7 +165,8 @@ class Composer:
         a, b = cos * s * flip * stretch, sin * s * flip * stretch
         c_, d = -sin * s / stretch, cos * s / stretch
         theta = torch.stack([torch.stack([a, b, box[:, 0] - a * cx - b * cy], 1), torch.stack([c_, d, box[:, 1] - c_ * cx - d * cy], 1)], 1)
-        drawn = F.grid_sample(p, F.affine_grid(theta, (total, 4, size, size), align_corners=False), align_corners=False)
+        grid = bent(F.affine_grid(theta, (total, 4, size, size), align_corners=False), box[:, 2], rng)
+        drawn = F.grid_sample(p, grid, align_corners=False)
         canvas = backgrounds(n, size, rng)
         cover = F.avg_pool2d(drawn[:, 3:], PATCH).flatten(1)
         owner = torch.full((n, cover.shape[1]), -1)

@@ -30,7 +30,7 @@ class Questions:
     """Draws question and answer pairs. `shown`: concepts from left to right. Deterministic for a seed."""
 
     def __init__(self, words, concepts, languages=("zh",), seed=0, chosen=None, brief=0.0):
-        """brief: share of yes/no and A-D questions that are asked in few words."""
+        """languages: besides English; brief: share of yes/no and A-D questions that are asked in few words."""
         self.brief = brief
         self.words, self.concepts, self.languages = words, concepts, languages
         self.rng = random.Random(seed)
@@ -112,7 +112,7 @@ class Questions:
             out.append(self.either(shown))
         if len(shown) > 1:
             return out + [self.side(shown)] + ([self.count(shown)] if chance(0.5) else [])
-        if chance(0.4):
+        if self.languages and chance(0.4):
             out.append(self.local_name(shown))
         if chance(0.1):
             out.append(self.text(shown))

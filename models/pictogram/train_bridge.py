@@ -137,7 +137,7 @@ def main():
     parser.add_argument("--singles", type=float, default=0.4, help="share of pictures of several pictograms that is left out")
     parser.add_argument("--choices", type=float, default=0.0, help="share of steps that choose among four pictures")
     parser.add_argument("--brief", type=float, default=0.5, help="share of yes/no and A-D questions in few words")
-    parser.add_argument("--languages", nargs="+", default=["zh"])
+    parser.add_argument("--languages", nargs="*", default=["zh"], help="of names, besides English")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="or cuda")
     parser.add_argument("--seed", type=int, default=0)

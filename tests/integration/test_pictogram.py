@@ -13,7 +13,7 @@ from cluster import Cluster
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "models/pictogram/examples"
 ROUNDING = 2e-3  # of log-probabilities: summing in another order; weights are the same bfloat16 values
-WEIGHT_ROUNDING = 0.1  # of log-probabilities: the base's 4-bit values against the same as bfloat16
+WEIGHT_ROUNDING = 0.04  # mean of log-probabilities: the base's 4-bit values against the same as bfloat16, which moves them by up to 0.02
 TEXT_PROMPTS = json.loads((pathlib.Path(__file__).parent / "text_prompts.json").read_text())
 
 
@@ -71,4 +71,4 @@ def test_text_alone_is_the_base_models(cluster, api, base_models):
         ids = list(cluster.stub.CountTokens(api.CountTokensRequest(prompt=prompt)).ids)
         served = np.array([p.logprob for p in cluster.generate(prompt, score_only=True).finished[0].prompt_logprobs])
         assert np.abs(served - rounded.logprobs(ids)).max() < ROUNDING, text
-        assert np.abs(served - exact.logprobs(ids)).max() < WEIGHT_ROUNDING, text
+        assert np.abs(served - exact.logprobs(ids)).mean() < WEIGHT_ROUNDING, text

@@ -1,5 +1,6 @@
 """The model that ships: true answers about real pictures, the same at every number of ranks, and its base's text abilities unharmed."""
 
+import functools
 import json
 import pathlib
 import subprocess
@@ -58,17 +59,17 @@ def test_yes_and_no(cluster, api):
 
 
 @pytest.fixture(scope="module")
-def base_models(checkpoint):
-    """The base with its weights rounded to bfloat16, and as the package has them."""
+def base_logprobs(checkpoint):
+    """ids -> log-probabilities by the base with its weights rounded to bfloat16, and as the package has them; computed once for all clusters."""
     folder = checkpoint.parent / "base"
-    return BaseModel(folder, rounded=True), BaseModel(folder, rounded=False)
+    rounded, exact = BaseModel(folder, rounded=True), BaseModel(folder, rounded=False)
+    return functools.cache(lambda ids: (rounded.logprobs(list(ids)), exact.logprobs(list(ids))))
 
 
-def test_text_alone_is_the_base_models(cluster, api, base_models):
-    rounded, exact = base_models
+def test_text_alone_is_the_base_models(cluster, api, base_logprobs):
     for text in TEXT_PROMPTS:
         prompt = api.Prompt(conversation=api.Conversation(messages=[api.Message(role=api.ROLE_USER, parts=[api.Part(text=text)])]))
-        ids = list(cluster.stub.CountTokens(api.CountTokensRequest(prompt=prompt)).ids)
+        rounded, exact = base_logprobs(tuple(cluster.stub.CountTokens(api.CountTokensRequest(prompt=prompt)).ids))
         served = np.array([p.logprob for p in cluster.generate(prompt, score_only=True).finished[0].prompt_logprobs])
-        assert np.abs(served - rounded.logprobs(ids)).max() < ROUNDING, text
-        assert np.abs(served - exact.logprobs(ids)).mean() < WEIGHT_ROUNDING, text
+        assert np.abs(served - rounded).max() < ROUNDING, text
+        assert np.abs(served - exact).mean() < WEIGHT_ROUNDING, text

@@ -148,6 +148,65 @@ OVERVIEW = {
             least=None,
         ),
     ],
+    "Articles": [
+        Panel(
+            "Articles by outcome",
+            "Compose calls by what became of them.",
+            "short",
+            {"{{outcome}}": rate("triptych_router_articles_total", "outcome",
+                                 ',outcome!="accepted"')},
+            stacked=True,
+        ),
+        Panel(
+            "Articles in the router",
+            "Compose calls that are being written or illustrated now.",
+            "short",
+            {"live": total("triptych_router_live_articles")},
+        ),
+        Panel(
+            "Time for an article",
+            "From a Compose call's arrival to its end.",
+            "s",
+            quantiles("triptych_router_article_seconds"),
+        ),
+        Panel(
+            "Pictures in articles",
+            "Illustrations by where they are from: the user or a library.",
+            "short",
+            {"{{source}}": rate("triptych_router_illustrations_total", "source")},
+            stacked=True,
+        ),
+        Panel(
+            "Searches in libraries",
+            "Searches in picture libraries: found, empty or failed.",
+            "short",
+            {"{{result}}": rate("triptych_router_library_searches_total", "result")},
+            stacked=True,
+        ),
+    ],
+    "HTTP": [
+        Panel(
+            "HTTP requests",
+            "Requests at the router's HTTP port by endpoint and status.",
+            "short",
+            {"{{endpoint}} {{status}}": rate("triptych_router_http_requests_total",
+                                             "endpoint,status")},
+            stacked=True,
+        ),
+        Panel(
+            "HTTP connections",
+            "Open connections at the routers' HTTP ports.",
+            "short",
+            {"{{instance}}": total("triptych_router_http_connections", "instance")},
+            stacked=True,
+        ),
+        Panel(
+            "HTTP connections refused",
+            "Connections beyond http_connections, which are closed at once.",
+            "short",
+            {"{{instance}}": rate("triptych_router_http_connections_refused_total", "instance")},
+        ),
+    ],
 }
 
 ENCODERS = {

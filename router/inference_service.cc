@@ -1,23 +1,18 @@
 #include "router/inference_service.h"
 
 #include <algorithm>
-#include <random>
 #include <utility>
 
 #include "common/hash/sha256.h"
 #include "common/log/log.h"
 #include "common/rpc/parsed.h"
 #include "common/status_reason.h"
+#include "router/random_number.h"
 #include "router/tenant.h"
 #include "router/validation/article.h"
 
 namespace triptych::router {
 namespace {
-
-uint64_t Draw() {
-  thread_local std::mt19937_64 random{std::random_device{}()};
-  return random();
-}
 
 Status Malformed() {
   return WithReason(InvalidArgument("the request is malformed: it does not parse, or one of its strings is not UTF-8"), "MALFORMED");
@@ -114,8 +109,8 @@ StatusOr<AcceptedRequest> InferenceService::Accept(const v1::GenerateRequest& re
   TRIPTYCH_ASSIGN_OR_RETURN(accepted.prompt, PreparePrompt(request.prompt(), *accepted.card, accepted.tenant, config_.limits, images_));
   TRIPTYCH_ASSIGN_OR_RETURN(accepted.max_new_tokens,
                             ResolveMaxNewTokens(accepted.options, *accepted.card, accepted.prompt.prompt_tokens(), accepted.prompt.image_tokens));
-  if (!accepted.options.sampling.has_seed()) accepted.options.sampling.set_seed(Draw());
-  accepted.id = accepted.options.request_id.empty() ? fmt::format("{:016x}", Draw()) : accepted.options.request_id;
+  if (!accepted.options.sampling.has_seed()) accepted.options.sampling.set_seed(DrawNumber());
+  accepted.id = accepted.options.request_id.empty() ? DrawRequestId() : accepted.options.request_id;
   return accepted;
 }
 
@@ -195,7 +190,7 @@ StatusOr<AcceptedArticle> InferenceService::AcceptArticle(const v1::ComposeReque
   }
   accepted.instruction = std::string(TrimSpace(request.instruction()));
   accepted.language = request.language();
-  accepted.seed = request.sampling().has_seed() ? request.sampling().seed() : Draw();
+  accepted.seed = request.sampling().has_seed() ? request.sampling().seed() : DrawNumber();
   if (SaysHowToSample(request.sampling())) accepted.sampling = request.sampling();
   accepted.max_new_tokens = static_cast<int32_t>(request.max_new_tokens());
   if (request.has_max_images())
@@ -205,8 +200,7 @@ StatusOr<AcceptedArticle> InferenceService::AcceptArticle(const v1::ComposeReque
       request.candidates() != 0 ? static_cast<int32_t>(request.candidates()) : kUsualCandidates;
   accepted.send_page = request.page();
   accepted.send_pictures = request.pictures();
-  accepted.id =
-      request.request_id().empty() ? fmt::format("{:016x}", Draw()) : request.request_id();
+  accepted.id = request.request_id().empty() ? DrawRequestId() : request.request_id();
   return accepted;
 }
 

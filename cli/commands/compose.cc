@@ -179,7 +179,8 @@ void AddCompose(CLI::App& app, int* exit_status) {
       "--library", flags->library, "The picture library's name; without it the router's default");
   command->add_option("--max-images",
                       flags->max_images,
-                      "At most so many pictures; without it as many as the model likes");
+                      "At most so many pictures; without it as many as the model likes, or one for every "
+                      "second paragraph");
   command->add_option("--candidates",
                       flags->candidates,
                       "Pictures that the model may choose among at each place; 0: 4");

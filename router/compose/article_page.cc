@@ -61,13 +61,6 @@ std::string WithStrong(std::string html) {
   return html;
 }
 
-size_t HeadingLevel(std::string_view paragraph) {
-  const size_t level = paragraph.find_first_not_of('#');
-  return level != std::string_view::npos && level >= 1 && level <= 6 && paragraph[level] == ' '
-             ? level
-             : 0;
-}
-
 std::string HtmlParagraph(std::string_view paragraph) {
   const size_t level = HeadingLevel(paragraph);
   if (level == 0) return fmt::format("<p>{}</p>\n", WithStrong(EscapeHtml(paragraph)));

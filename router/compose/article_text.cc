@@ -54,13 +54,18 @@ std::string_view HeadingIn(std::string_view paragraph) {
     while (text.ends_with("*")) text.remove_suffix(1);
     return TrimSpace(text);
   }
-  const size_t level = paragraph.find_first_not_of('#');
-  if (level == 0 || level > 6 || level == std::string_view::npos || paragraph[level] != ' ')
-    return {};
-  return TrimSpace(paragraph.substr(level));
+  const size_t level = HeadingLevel(paragraph);
+  return level == 0 ? std::string_view() : TrimSpace(paragraph.substr(level));
 }
 
 }  // namespace
+
+size_t HeadingLevel(std::string_view paragraph) {
+  const size_t level = paragraph.find_first_not_of('#');
+  return level != std::string_view::npos && level >= 1 && level <= 6 && paragraph[level] == ' '
+             ? level
+             : 0;
+}
 
 std::string_view TrimSpace(std::string_view text) { return TrimBack(TrimFront(text)); }
 

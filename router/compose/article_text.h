@@ -29,6 +29,8 @@ std::string WithLanguage(std::string_view instruction, std::string_view language
 // Letters, digits and hyphens, 1 to 35 of them.
 bool IsLanguageTag(std::string_view language);
 
+// How many # a Markdown heading begins with, 1 to 6; 0: no heading.
+size_t HeadingLevel(std::string_view paragraph);
 std::string_view TrimSpace(std::string_view text);  // ASCII's, no-break and ideographic space
 // At most so many characters of valid UTF-8.
 std::string FirstCharacters(std::string_view text, size_t count);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/async/change_signal.h"
 #include "common/hash/sha256.h"
 #include "common/log/log.h"
 #include "router/base64.h"
@@ -12,10 +13,10 @@ namespace triptych::router {
 namespace {
 
 constexpr size_t kParallelCaptions = 8;
-constexpr size_t kMostPlaces = 30;       // where the client names no limit
+constexpr size_t kMostPlaces = 30;          // where the client names no limit
 constexpr int32_t kMostRounds = 8;          // in which an article is asked to go on
 constexpr int32_t kShortestParagraph = 16;  // tokens
-constexpr size_t kMaxDescription = 200;  // characters of what a library says of a picture
+constexpr size_t kMaxDescription = 200;     // characters of what a library says of a picture
 constexpr size_t kPieceBytes =
     24 << 10;  // of files on their way to the client; Base64 takes threes
 
@@ -37,7 +38,7 @@ struct ComposeSession::CaptionRound {
   size_t running = 0;
   Status failure = OkStatus();
   v1::Timings longest;
-  asio::steady_timer over;
+  ChangeSignal::Waiter over;
 };
 
 ComposeSession::ComposeSession(const ComposeContext* context,
@@ -218,14 +219,11 @@ std::vector<Place> ComposeSession::PlacesFor(std::vector<int32_t> paragraphs) co
   const size_t num_paragraphs = article_.paragraphs.size(), num_own = request_.own_pictures.size();
   const size_t most =
       std::min<size_t>(num_paragraphs, request_.max_images ? *request_.max_images : kMostPlaces);
-  if (paragraphs.empty()) {
-    const size_t few =
-        request_.max_images ? most : std::max<size_t>({1, num_own, num_paragraphs / 3});
-    paragraphs = SpreadPlaces(num_paragraphs, std::min(few, most));
-  }
-  const size_t usual = request_.max_images ? 0 : prompts_->UsualPlaces(num_paragraphs);
-  for (const int32_t place : SpreadPlaces(num_paragraphs, usual)) {
-    if (paragraphs.size() < usual && std::ranges::find(paragraphs, place) == paragraphs.end())
+  size_t wanted = request_.max_images ? 0 : prompts_->UsualPlaces(num_paragraphs);
+  if (paragraphs.empty())
+    wanted = request_.max_images ? most : std::max<size_t>({1, num_own, num_paragraphs / 3, wanted});
+  for (const int32_t place : SpreadPlaces(num_paragraphs, std::min(wanted, most))) {
+    if (paragraphs.size() < wanted && std::ranges::find(paragraphs, place) == paragraphs.end())
       paragraphs.push_back(place);
   }
   paragraphs.resize(std::min(paragraphs.size(), request_.library ? most : std::min(most, num_own)));
@@ -266,9 +264,8 @@ Task<Status> ComposeSession::WriteCaptions(std::shared_ptr<ComposeSession> self)
   for (size_t i = round->running; i > 0; --i)
     IoRuntime::Spawn(self->stream_->strand(), WriteNextCaptions(self, round));
   while (round->running > 0) {
-    boost::system::error_code ignored;
-    round->over.expires_at(TimePoint::max());
-    co_await round->over.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    Task<void> wait = round->over.Wait(TimePoint::max());
+    co_await std::move(wait);
   }
   self->clock_.Waited(round->longest);
   co_return round->failure;
@@ -289,7 +286,7 @@ Task<void> ComposeSession::WriteNextCaptions(std::shared_ptr<ComposeSession> sel
     if (longer) round->longest = *timings;
   }
   --round->running;
-  round->over.cancel();
+  round->over.Wake();
 }
 
 Task<StatusOr<v1::Timings>> ComposeSession::WriteCaption(std::shared_ptr<ComposeSession> self,

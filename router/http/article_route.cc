@@ -7,6 +7,7 @@
 #include "common/log/log.h"
 #include "common/status_reason.h"
 #include "router/http/call_headers.h"
+#include "router/http/error_reply.h"
 #include "router/http/http_call.h"
 #include "router/http/json_body.h"
 
@@ -53,9 +54,7 @@ StatusOr<v1::ComposeRequest> ReadArticleRequest(std::string body) {
 Task<Status> ServeArticle(InferenceBackend backend, std::shared_ptr<HttpExchange> exchange) {
   auto accepted = Accept(backend, *exchange);
   if (!accepted.ok()) {
-    spdlog::info("HTTP request refused: {} {}",
-                 ReasonOf(accepted.status()),
-                 LogId(FieldOf(accepted.status())));
+    LogRefused(accepted.status());
     co_return accepted.status();
   }
   exchange->SetHeader("X-Request-Id", LogId(accepted->second.request_id()));

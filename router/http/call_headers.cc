@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
-#include <random>
 
+#include "router/random_number.h"
 #include "router/validation/field_error.h"
 #include "router/validation/options.h"
 
@@ -21,11 +21,6 @@ bool IsTraceParent(std::string_view text) {
   });
 }
 
-std::string DrawId() {
-  thread_local std::mt19937_64 random{std::random_device{}()};
-  return fmt::format("{:016x}", random());
-}
-
 }  // namespace
 
 StatusOr<CallHeaders> ReadCallHeaders(const HttpRequest& request, const RequestLimits& limits) {
@@ -40,7 +35,7 @@ StatusOr<CallHeaders> ReadCallHeaders(const HttpRequest& request, const RequestL
                     "X-Request-Id",
                     "at most {} letters, digits and any of . _ : -",
                     limits.max_request_id_bytes);
-  if (headers.request_id.empty()) headers.request_id = DrawId();
+  if (headers.request_id.empty()) headers.request_id = DrawRequestId();
   const std::string_view timeout = request.Header("x-request-timeout");
   if (timeout.empty()) return headers;
   double seconds = 0;

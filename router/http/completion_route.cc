@@ -2,10 +2,9 @@
 
 #include <utility>
 
-#include "common/log/log.h"
-#include "common/status_reason.h"
 #include "router/http/call_headers.h"
 #include "router/http/completion_answer.h"
+#include "router/http/error_reply.h"
 #include "router/http/http_call.h"
 #include "router/validation/field_error.h"
 
@@ -72,9 +71,7 @@ Task<Status> ServeCompletion(InferenceBackend backend,
   StatusOr<Accepted> accepted = Accept(backend, form, *exchange);
   if (!accepted.ok()) {
     backend.metrics->RequestRefused(accepted.status().code());
-    spdlog::info("HTTP request refused: {} {}",
-                 ReasonOf(accepted.status()),
-                 LogId(FieldOf(accepted.status())));
+    LogRefused(accepted.status());
     co_return accepted.status();
   }
   CompletionRequest& request = accepted->request;

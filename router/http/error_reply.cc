@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "common/log/log.h"
 #include "common/status_reason.h"
 #include "nlohmann/json.hpp"
 #include "router/http/json_text.h"
@@ -87,6 +88,10 @@ std::string ErrorJson(const Status& status) {
                                 {"param", OrNull(FieldOf(status))},
                                 {"code", OrNull(CodeOf(ReasonOf(status)))}};
   return JsonText({{"error", error}});
+}
+
+void LogRefused(const Status& status) {
+  spdlog::info("HTTP request refused: {} {}", ReasonOf(status), LogId(FieldOf(status)));
 }
 
 HttpReply ErrorReply(const Status& status) {

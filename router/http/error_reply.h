@@ -19,4 +19,7 @@ int HttpStatusOf(const Status& status);
 std::string ErrorJson(const Status& status);
 HttpReply ErrorReply(const Status& status);
 
+// One line of the log, without the client's words.
+void LogRefused(const Status& status);
+
 }  // namespace triptych::router

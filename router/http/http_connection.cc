@@ -316,16 +316,15 @@ Task<void> HttpConnection::Watch(std::shared_ptr<HttpConnection> self) {
     }
   }
   self->watching_ = false;
-  self->watch_over_.cancel();
+  self->watch_over_.Wake();
 }
 
 Task<void> HttpConnection::EndWatch(std::shared_ptr<HttpConnection> self) {
   self->watch_ends_ = true;
   while (self->watching_) {
     self->stream_.cancel();
-    beast::error_code ignored;
-    self->watch_over_.expires_at(TimePoint::max());
-    co_await self->watch_over_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    Task<void> wait = self->watch_over_.Wait(TimePoint::max());
+    co_await std::move(wait);
   }
   self->watch_ends_ = false;
 }

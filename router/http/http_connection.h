@@ -15,6 +15,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 
+#include "common/async/change_signal.h"
 #include "common/async/io_runtime.h"
 #include "common/limits.h"
 #include "router/http/http_exchange.h"
@@ -90,7 +91,8 @@ class HttpConnection final : public HttpExchange,
   boost::beast::tcp_stream stream_;
   boost::beast::flat_buffer buffer_;
   const std::string peer_;
-  asio::steady_timer write_over_, watch_over_;  // cancelled when it is
+  asio::steady_timer write_over_;  // cancelled when it is: several may wait
+  ChangeSignal::Waiter watch_over_;
   bool writing_ = false, watching_ = false, watch_ends_ = false;
   bool idle_ = false;
   bool gone_ = false;

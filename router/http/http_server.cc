@@ -24,6 +24,12 @@ using boost::system::error_code;
 constexpr std::chrono::milliseconds kPause{100};  // where no connection can be taken
 constexpr std::chrono::seconds kStop{5};
 
+Task<Status> AnswerAtOnce(HttpServer::Answer answer, std::shared_ptr<HttpExchange> exchange) {
+  StatusOr<HttpReply> reply = answer(exchange->request());
+  if (reply.ok()) exchange->Reply(*std::move(reply));
+  co_return reply.status();
+}
+
 // What a connection too many hears before it is closed.
 std::string Full() {
   const HttpReply reply = ErrorReply(
@@ -159,6 +165,15 @@ HttpServer::~HttpServer() { Stop(); }
 void HttpServer::AddRoute(HttpRoute route) {
   TRIPTYCH_CHECK(impl_->port() == 0);
   impl_->shared().routes.Add(std::move(route));
+}
+
+void HttpServer::AddReadable(std::string path, std::string endpoint, Answer answer) {
+  AddRoute({.path = std::move(path),
+            .takes_json = false,
+            .endpoint = std::move(endpoint),
+            .handler = [answer = std::move(answer)](std::shared_ptr<HttpExchange> exchange) {
+              return AnswerAtOnce(answer, std::move(exchange));
+            }});
 }
 
 Status HttpServer::Start() { return impl_->Start(); }

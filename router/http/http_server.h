@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "common/async/io_runtime.h"
 #include "common/config/endpoint.h"
@@ -23,6 +25,10 @@ class HttpServer {
   ~HttpServer();
 
   void AddRoute(HttpRoute route);  // before Start
+  // Likewise one that is read (GET, HEAD), and whose answer is ready at once. `answer` is called on
+  // any thread; must not block.
+  using Answer = std::function<StatusOr<HttpReply>(const HttpRequest&)>;
+  void AddReadable(std::string path, std::string endpoint, Answer answer);
   Status Start();                  // kFailedPrecondition names the address when the port is in use
   int port() const;                // the bound one, after Start
   // Ends idle connections, and others with the answer that they are about. New ones are still

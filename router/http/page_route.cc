@@ -9,11 +9,6 @@ constexpr char kPolicy[] =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-Task<Status> ServePage(const EmbeddedFile* file, std::shared_ptr<HttpExchange> exchange) {
-  exchange->Reply(PageReply(*file, exchange->request()));
-  co_return OkStatus();
-}
-
 }  // namespace
 
 HttpReply PageReply(const EmbeddedFile& file, const HttpRequest& request) {
@@ -35,12 +30,9 @@ HttpReply PageReply(const EmbeddedFile& file, const HttpRequest& request) {
 void AddPageRoutes(HttpServer& server, std::span<const EmbeddedFile> files) {
   for (const EmbeddedFile& file : files) {
     const auto add = [&](std::string path) {
-      server.AddRoute({.path = std::move(path),
-                       .takes_json = false,
-                       .endpoint = "page",
-                       .handler = [file = &file](std::shared_ptr<HttpExchange> exchange) {
-                         return ServePage(file, std::move(exchange));
-                       }});
+      server.AddReadable(std::move(path), "page", [file = &file](const HttpRequest& request) {
+        return PageReply(*file, request);
+      });
     };
     add("/" + std::string(file.name));
     if (file.name == "index.html") add("/");

@@ -12,24 +12,6 @@
 namespace triptych::router {
 namespace {
 
-using Answer = std::function<StatusOr<HttpReply>(const HttpRequest&)>;
-
-Task<Status> ServeAtOnce(Answer answer, std::shared_ptr<HttpExchange> exchange) {
-  StatusOr<HttpReply> reply = answer(exchange->request());
-  if (reply.ok()) exchange->Reply(*std::move(reply));
-  co_return reply.status();
-}
-
-// A page that is ready at once.
-void AddReadable(HttpServer& server, std::string path, std::string endpoint, Answer answer) {
-  server.AddRoute({.path = std::move(path),
-                   .takes_json = false,
-                   .endpoint = std::move(endpoint),
-                   .handler = [answer = std::move(answer)](std::shared_ptr<HttpExchange> exchange) {
-                     return ServeAtOnce(answer, std::move(exchange));
-                   }});
-}
-
 nlohmann::json ModelJson(const v1::Model& model, int64_t created) {
   return {{"id", model.name()},
           {"object", "model"},
@@ -63,8 +45,8 @@ void AddModelRoutes(HttpServer& server, const InferenceService* service) {
                       "MODEL_UNKNOWN",
                       "model");
   };
-  AddReadable(server, "/v1/models", "models", list);
-  AddReadable(server, "/v1/models/", "models", one);
+  server.AddReadable("/v1/models", "models", list);
+  server.AddReadable("/v1/models/", "models", one);
 }
 
 }  // namespace
@@ -88,17 +70,16 @@ void AddInferenceRoutes(HttpServer& server, InferenceBackend backend, ImageStore
     return ServeArticle(backend, std::move(exchange));
   });
   AddModelRoutes(server, backend.service);
-  AddReadable(server, kPictureFolder, "pictures", [images](const HttpRequest& request) {
+  server.AddReadable(kPictureFolder, "pictures", [images](const HttpRequest& request) {
     return PictureReply(*images, request);
   });
 }
 
 void AddProbeRoutes(HttpServer& server, std::function<Status()> ready) {
-  AddReadable(server, "/healthz", "probes", [](const HttpRequest&) -> StatusOr<HttpReply> {
+  server.AddReadable("/healthz", "probes", [](const HttpRequest&) -> StatusOr<HttpReply> {
     return HttpReply{.body = "ok\n"};
   });
-  AddReadable(server,
-              "/readyz",
+  server.AddReadable("/readyz",
               "probes",
               [ready = std::move(ready)](const HttpRequest&) -> StatusOr<HttpReply> {
                 const Status status = ready();

@@ -1,17 +1,15 @@
 #pragma once
 
-#include <condition_variable>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <grpcpp/grpcpp.h>
 
 #include "common/status.h"
+#include "tests/cluster/streamed_call.h"
 #include "triptych/v1/inference.grpc.pb.h"
 
 namespace triptych::cluster_test {
@@ -33,7 +31,7 @@ struct HeardArticle {
 
 // A Compose call that is read by a thread of its own. Checks the order of its events: started
 // first, each illustration after its placement, finished last.
-class ComposeCall {
+class ComposeCall final : public StreamedCall<v1::ComposeEvent, HeardArticle> {
  public:
   ComposeCall(std::shared_ptr<grpc::Channel> channel,
               const v1::ComposeRequest& request,
@@ -41,21 +39,9 @@ class ComposeCall {
   ~ComposeCall();
 
   void AwaitText(size_t bytes);
-  void Cancel() { context_.TryCancel(); }
-  const HeardArticle& Finish();  // waits for the end
 
  private:
-  void Read();
-  void Take(const v1::ComposeEvent& event);
-
-  const std::unique_ptr<v1::Inference::Stub> stub_;
-  grpc::ClientContext context_;
-  std::unique_ptr<grpc::ClientReader<v1::ComposeEvent>> reader_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  HeardArticle heard_;  // guarded by mutex_ until over
-  bool over_ = false;   // guarded by mutex_
-  std::thread thread_;
+  void Take(const v1::ComposeEvent& event) override;
 };
 
 }  // namespace triptych::cluster_test

@@ -2,9 +2,8 @@
 
 #include <utility>
 
-#include "common/rpc/grpc_status.h"
+#include "common/status_reason.h"
 #include "fmt/format.h"
-#include "tests/cluster/await.h"
 
 namespace triptych::cluster_test {
 
@@ -16,32 +15,16 @@ GenerateCall::GenerateCall(std::shared_ptr<grpc::Channel> channel,
                            const v1::GenerateRequest& request,
                            std::chrono::milliseconds limit,
                            Reading reading)
-    : stub_(v1::Inference::NewStub(std::move(channel))) {
-  context_.set_deadline(std::chrono::system_clock::now() + limit);
+    : StreamedCall(std::move(channel), limit) {
   for (const v1::Received& received : request.resume()) {
     heard_.ids[received.sequence()].assign(received.token_ids().begin(), received.token_ids().end());
   }
-  reader_ = stub_->Generate(&context_, request);
-  if (reading == Reading::kAtOnce) thread_ = std::thread([this] { Read(); });
+  Begin(stub_->Generate(&context_, request), reading == Reading::kAtOnce);
 }
 
-GenerateCall::~GenerateCall() {
-  Cancel();
-  Finish();
-}
-
-void GenerateCall::Read() {
-  v1::GenerateEvent event;
-  while (reader_->Read(&event)) Take(event);
-  const Status status = FromGrpc(reader_->Finish());
-  std::lock_guard lock(mutex_);
-  heard_.status = status;
-  over_ = true;
-  changed_.notify_all();
-}
+GenerateCall::~GenerateCall() { End(); }
 
 void GenerateCall::Take(const v1::GenerateEvent& event) {
-  std::lock_guard lock(mutex_);
   if (event.has_started()) {
     EXPECT_FALSE(heard_.started) << "started twice";
     heard_.started = event.started();
@@ -56,22 +39,10 @@ void GenerateCall::Take(const v1::GenerateEvent& event) {
   } else if (event.has_finished()) {
     EXPECT_TRUE(heard_.finished.emplace(event.finished().sequence(), event.finished()).second) << "finished twice";
   }
-  changed_.notify_all();
 }
 
 void GenerateCall::AwaitTokens(size_t tokens) {
-  std::unique_lock lock(mutex_);
-  EXPECT_TRUE(changed_.wait_for(lock, kPatience, [&] { return over_ || heard_.ids[0].size() >= tokens; }));
-  EXPECT_GE(heard_.ids[0].size(), tokens) << heard_.why();
-}
-
-const Heard& GenerateCall::Finish() {
-  if (thread_.joinable()) {
-    thread_.join();
-  } else if (!over_) {
-    Read();
-  }
-  return heard_;
+  Await([&] { return heard_.ids[0].size() >= tokens; });
 }
 
 }  // namespace triptych::cluster_test

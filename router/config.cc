@@ -5,6 +5,7 @@
 
 #include "common/config/yaml_reader.h"
 #include "common/config/yaml_writer.h"
+#include "router/fetch/http_client.h"
 #include "router/policies/routing_policy.h"
 
 namespace triptych::router {
@@ -48,6 +49,9 @@ void VisitFields(Visitor& yaml, Config& config) {
   yaml.Field("drain_deadline", &config.drain_deadline);
   yaml.Field("library_hosts", &config.library_hosts);
   yaml.Field("library_patience", &config.library_patience);
+  yaml.Field("image_hosts", &config.image_hosts);
+  yaml.Field("image_private_addresses", &config.image_private_addresses);
+  yaml.Field("image_patience", &config.image_patience);
   yaml.Field("log_format", &config.log_format);
 }
 
@@ -88,6 +92,12 @@ Status FinishRouterConfig(RouterConfig& config) {
       library.name = std::filesystem::path(library.path).lexically_normal().filename().string();
     if (!names.insert(library.name).second)
       return FailedPrecondition("libraries: '{}' is there twice", library.name);
+  }
+  for (std::string& host : config.image_hosts) {
+    const StatusOr<HttpUrl> url = HttpUrl::Parse("https://" + host);
+    if (!url.ok() || url->Origin() != "https://" + url->host + ":443" || url->target != "/")
+      return FailedPrecondition("image_hosts: '{}' is not a host's name alone", host);
+    host = url->host;
   }
   if (config.log_format != "text" && config.log_format != "json") {
     return FailedPrecondition("log_format: '{}' is not one of text, json", config.log_format);

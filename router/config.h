@@ -40,6 +40,10 @@ struct RouterConfig {
                                            // the services' own hosts
   std::chrono::milliseconds library_patience{
       20'000};  // for one search of a service, its pictures included
+  // Where pictures that clients name by URL are fetched from, by https. None: such URLs are refused.
+  std::vector<std::string> image_hosts;
+  bool image_private_addresses = false;  // also where these hosts are not in the public internet
+  std::chrono::milliseconds image_patience{10'000};  // for all pictures of a request
   RequestLimits limits;
   std::string log_format = "text";            // text, json
 };

@@ -10,6 +10,7 @@
 #include "router/random_number.h"
 #include "router/tenant.h"
 #include "router/validation/article.h"
+#include "router/validation/field_error.h"
 
 namespace triptych::router {
 namespace {
@@ -32,12 +33,14 @@ InferenceService::InferenceService(IoRuntime* runtime,
                                    const ModelCatalog* models,
                                    const LibraryCatalog* libraries,
                                    ImageStore* images,
+                                   PictureFetcher* fetcher,
                                    const SessionContext* context)
     : runtime_(*runtime),
       config_(*config),
       models_(*models),
       libraries_(*libraries),
       images_(*images),
+      fetcher_(*fetcher),
       context_(*context),
       compose_context_{
           .metrics = context->metrics,
@@ -123,6 +126,17 @@ Status InferenceService::LetIn() {
       "ROUTER_FULL");
 }
 
+Task<Status> InferenceService::FetchPictures(InferenceService* self,
+                                             std::vector<v1::Image*> images,
+                                             std::string_view field,
+                                             TimePoint deadline) {
+  const Status count = CheckCount(field, std::ssize(images), self->config_.limits.max_images);
+  if (!count.ok()) co_return count;
+  Task<Status> fetch = PictureFetcher::Fetch(&self->fetcher_, std::move(images), field, deadline);
+  const Status status = co_await std::move(fetch);
+  co_return status;
+}
+
 Task<Status> InferenceService::RunGenerate(InferenceService* self, std::shared_ptr<GenerateStream> stream, v1::GenerateRequest request) {
   Status status = self->LetIn();
   if (!status.ok()) {
@@ -139,7 +153,11 @@ Task<Status> InferenceService::ServeGenerate(InferenceService* self,
                                              std::shared_ptr<GenerateStream> stream,
                                              v1::GenerateRequest request) {
   const TimePoint arrived = std::chrono::steady_clock::now();
-  StatusOr<AcceptedRequest> accepted = self->Accept(request, stream->info());
+  Task<Status> fetch = FetchPictures(
+      self, ImagesOf(request.mutable_prompt()), "prompt.images", stream->info().deadline);
+  const Status fetched = co_await std::move(fetch);
+  StatusOr<AcceptedRequest> accepted = fetched;
+  if (fetched.ok()) accepted = self->Accept(request, stream->info());
   request.Clear();
   if (!accepted.ok()) {
     self->context_.metrics->RequestRefused(accepted.status().code());
@@ -210,7 +228,13 @@ Task<Status> InferenceService::RunCompose(InferenceService* self,
   const TimePoint arrived = std::chrono::steady_clock::now();
   Status status = self->LetIn();
   if (!status.ok()) co_return status;
-  StatusOr<AcceptedArticle> accepted = self->AcceptArticle(request, stream->info());
+  std::vector<v1::Image*> images(request.mutable_images()->pointer_begin(),
+                                 request.mutable_images()->pointer_end());
+  Task<Status> fetch =
+      FetchPictures(self, std::move(images), "images", stream->info().deadline);
+  status = co_await std::move(fetch);
+  StatusOr<AcceptedArticle> accepted = status;
+  if (status.ok()) accepted = self->AcceptArticle(request, stream->info());
   request.Clear();
   status = accepted.status();
   if (status.ok()) {
@@ -263,6 +287,10 @@ grpc::ServerUnaryReactor* InferenceService::CountTokens(grpc::CallbackServerCont
 
 Task<StatusOr<v1::CountTokensResponse>> InferenceService::RunCount(InferenceService* self, CallInfo info, v1::CountTokensRequest request) {
   TRIPTYCH_CO_ASSIGN_OR_RETURN(const auto model, self->models_.Find(request.model()));
+  Task<Status> fetch =
+      FetchPictures(self, ImagesOf(request.mutable_prompt()), "prompt.images", info.deadline);
+  const Status fetched = co_await std::move(fetch);
+  if (!fetched.ok()) co_return fetched;
   TRIPTYCH_CO_ASSIGN_OR_RETURN(const PreparedPrompt prompt,
                                PreparePrompt(request.prompt(), *model.second, TenantOf(info.credentials), self->config_.limits, self->images_));
   v1::CountTokensResponse response;

@@ -11,6 +11,7 @@
 #include "common/rpc/server_call.h"
 #include "router/compose/compose_session.h"
 #include "router/config.h"
+#include "router/fetch/picture_fetcher.h"
 #include "router/image_store.h"
 #include "router/request_session.h"
 #include "triptych/v1/inference.grpc.pb.h"
@@ -39,6 +40,7 @@ class InferenceService final : public v1::Inference::CallbackService {
                    const ModelCatalog* models,
                    const LibraryCatalog* libraries,
                    ImageStore* images,
+                   PictureFetcher* fetcher,
                    const SessionContext* context);
 
   void Drain() { draining_ = true; }  // refuses new requests
@@ -72,6 +74,11 @@ class InferenceService final : public v1::Inference::CallbackService {
   static Task<StatusOr<v1::UploadImageResponse>> RunUpload(InferenceService* self, std::shared_ptr<UploadStream> stream);
   static Task<StatusOr<v1::CountTokensResponse>> RunCount(InferenceService* self, CallInfo info, v1::CountTokensRequest request);
   Status LetIn();  // counts an open request
+  // Puts files where `images` have URLs; errors name them as `field`[i].
+  static Task<Status> FetchPictures(InferenceService* self,
+                                    std::vector<v1::Image*> images,
+                                    std::string_view field,
+                                    TimePoint deadline);
   StatusOr<AcceptedRequest> Accept(const v1::GenerateRequest& request, const CallInfo& info);
   StatusOr<AcceptedArticle> AcceptArticle(const v1::ComposeRequest& request, const CallInfo& info);
 
@@ -80,6 +87,7 @@ class InferenceService final : public v1::Inference::CallbackService {
   const ModelCatalog& models_;
   const LibraryCatalog& libraries_;
   ImageStore& images_;
+  PictureFetcher& fetcher_;
   const SessionContext& context_;
   const ComposeContext compose_context_;
   std::atomic<bool> draining_{false};

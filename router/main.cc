@@ -51,7 +51,11 @@ Status Run(const RouterConfig& config, SignalWaiter& signals, const std::functio
   IoRuntime runtime(2);
   WorkerPool workers(std::move(policy), [&](std::shared_ptr<WorkerHandle> worker) { WatchCache(&runtime, &channels, std::move(worker)); });
   const SessionContext context{.channels = &channels, .workers = &workers, .metrics = &metrics, .worker_wait = config.worker_wait};
-  InferenceService service(&runtime, &config, &models, &libraries, &images, &context);
+  PictureFetcher fetcher({.hosts = {config.image_hosts.begin(), config.image_hosts.end()},
+                          .private_addresses = config.image_private_addresses,
+                          .max_image_bytes = config.limits.max_image_bytes,
+                          .patience = config.image_patience});
+  InferenceService service(&runtime, &config, &models, &libraries, &images, &fetcher, &context);
   RpcServer server({.listen = config.listen,
                     .max_message_bytes = kMaxGrpcMessageBytes,
                     .max_streams_per_connection = kMaxStreamsPerConnection,

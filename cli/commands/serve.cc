@@ -51,6 +51,8 @@ struct ServeConfig {
   int32_t max_chunk_tokens = 256;
   bool prefix_cache = true;
   std::vector<std::string> libraries;  // names or folders; the first is the default
+  std::vector<std::string> image_hosts;
+  bool image_private_addresses = false;
   std::string log_format = "text";
 };
 
@@ -79,6 +81,8 @@ Status ReadConfig(const std::string& path, ServeConfig& config) {
   yaml.Field("max_chunk_tokens", &config.max_chunk_tokens, {1, 1 << 20});
   yaml.Field("prefix_cache", &config.prefix_cache);
   yaml.Field("libraries", &config.libraries);
+  yaml.Field("image_hosts", &config.image_hosts);
+  yaml.Field("image_private_addresses", &config.image_private_addresses);
   yaml.Field("log_format", &config.log_format);
   if (encoders >= 0) config.encoders = encoders;
   if (metrics_port >= 0) config.metrics_port = metrics_port;
@@ -231,6 +235,8 @@ class Supervisor {
       listen("http_listen", config_.http_port, member.http());
       listen("metrics_listen", config_.metrics_port.value_or(config_.port == 0 ? 0 : 9071), member.metrics());
       yaml.Field("policy", &config_.policy);
+      yaml.Field("image_hosts", &config_.image_hosts);
+      yaml.Field("image_private_addresses", &config_.image_private_addresses);
       yaml.List("models", 1, [&](YamlWriter& entry, size_t) {
         entry.Field("name", &config_.name);
         entry.Field("path", &config_.model);
@@ -453,6 +459,18 @@ void AddServe(CLI::App& app, SignalWaiter* signals, int* exit_status) {
            ->expected(1)
            ->take_all(),
        [flags](ServeConfig& c) { c.libraries = flags->libraries; }},
+      {command
+           ->add_option("--image-host",
+                        flags->image_hosts,
+                        "A host that pictures named by https URLs are fetched from; repeatable "
+                        "(without any such pictures are refused)")
+           ->expected(1)
+           ->take_all(),
+       [flags](ServeConfig& c) { c.image_hosts = flags->image_hosts; }},
+      {command->add_flag("--private-image-addresses",
+                         flags->image_private_addresses,
+                         "Fetch pictures also where these hosts are not in the public internet"),
+       [flags](ServeConfig& c) { c.image_private_addresses = true; }},
       {command->add_option("--log-format", flags->log_format, "text, json")->capture_default_str(),
        [flags](ServeConfig& c) { c.log_format = flags->log_format; }},
   };

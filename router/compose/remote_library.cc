@@ -62,7 +62,8 @@ Task<StatusOr<std::vector<LibraryPicture>>> RemoteLibrary::Search(PictureQuery q
   const TimePoint deadline =
       std::min(query.deadline, std::chrono::steady_clock::now() + options_.patience);
   Task<StatusOr<std::string>> ask =
-      FetchHttp(service_, MakeRemoteQuery(query), kMaxAnswerBytes, deadline);
+      FetchHttp(
+          service_, MakeRemoteQuery(query), {.max_bytes = kMaxAnswerBytes, .deadline = deadline});
   StatusOr<std::string> answer = co_await std::move(ask);
   if (!answer.ok()) co_return answer.status();
   TRIPTYCH_CO_ASSIGN_OR_RETURN(const std::vector<RemoteCandidate> candidates,
@@ -77,7 +78,8 @@ Task<StatusOr<std::vector<LibraryPicture>>> RemoteLibrary::Search(PictureQuery q
                    LogId(candidate.url));
       continue;
     }
-    Task<StatusOr<std::string>> fetch = FetchHttp(*url, {}, options_.max_image_bytes, deadline);
+    Task<StatusOr<std::string>> fetch =
+        FetchHttp(*url, {}, {.max_bytes = options_.max_image_bytes, .deadline = deadline});
     StatusOr<std::string> file = co_await std::move(fetch);
     if (!file.ok()) {
       spdlog::warn("picture service: a picture is left out: {}", Message(file.status()));

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "router/compose/http_client.h"
+#include "router/fetch/http_client.h"
 #include "router/compose/picture_library.h"
 
 namespace triptych::router {

@@ -15,14 +15,14 @@ StatusOr<v1::Image> ReadImageReference(std::string_view url, std::string_view fi
     image.set_sha256(std::string(url.substr(std::string_view(kPictureFolder).size())));
     return image;
   }
-  if (url.starts_with("http:") || url.starts_with("https:"))
-    return BadField("URL_NOT_ALLOWED",
-                    field,
-                    "this server fetches no pictures: send a data: URL that holds the picture");
+  if (url.starts_with("http:") || url.starts_with("https:")) {  // allowed or not: fetch/
+    image.set_url(std::string(url));
+    return image;
+  }
   const size_t comma = url.find(',');
   if (!url.starts_with("data:") || comma == url.npos ||
       !url.substr(0, comma).ends_with(kBase64))
-    return BadField("IMAGE_URL", field, "must be data:image/TYPE;base64,... or {}SHA256",
+    return BadField("IMAGE_URL", field, "must be data:image/TYPE;base64,..., https://... or {}SHA256",
                     kPictureFolder);
   std::optional<std::string> file = FromBase64(url.substr(comma + 1));
   if (!file)

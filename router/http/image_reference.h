@@ -8,8 +8,8 @@
 namespace triptych::router {
 
 // The picture that a URL of a request names: `data:image/...;base64,...` holds it;
-// /v1/pictures/SHA256 is one that was sent before, or that an article shows. kInvalidArgument for
-// any other: no pictures are fetched.
+// /v1/pictures/SHA256 is one that was sent before, or that an article shows; https://... is fetched
+// where the operator allows its host. kInvalidArgument for any other.
 StatusOr<v1::Image> ReadImageReference(std::string_view url, std::string_view field);
 
 }  // namespace triptych::router

@@ -76,6 +76,11 @@ LocalCluster::LocalCluster(Options options)
                                models_.models().front().second.get(),
                                coordinator_.address(),
                                options.script)),
+      fetcher_({.hosts = options.fetches_pictures ? std::set<std::string>{"127.0.0.1"}
+                                                  : std::set<std::string>{},
+                .private_addresses = true,
+                .max_image_bytes = config_.limits.max_image_bytes,
+                .only_https = false}),
       pool_(router::MakePolicy(options.policy).value(),
             [this](std::shared_ptr<router::WorkerHandle> handle) {
               {
@@ -89,7 +94,7 @@ LocalCluster::LocalCluster(Options options)
                .metrics = &metrics_,
                .worker_wait = options.worker_wait,
                .max_unsent_bytes = options.max_unsent_bytes},
-      service_(&runtime_, &config_, &models_, &libraries_, &images_, &context_),
+      service_(&runtime_, &config_, &models_, &libraries_, &images_, &fetcher_, &context_),
       server_({.listen = Endpoint{},
                .max_message_bytes = kMaxGrpcMessageBytes,
                .max_streams_per_connection = kMaxStreamsPerConnection}),

@@ -31,6 +31,7 @@ class LocalCluster {
     int64_t max_unsent_bytes = kMaxUnsentBytesPerStream;
     fakes::FakeShardGroup::Script script;   // what decoders answer; empty: what the fake model says
     fakes::ListLibrary* library = nullptr;  // of articles; outlives the cluster
+    bool fetches_pictures = false;          // by http, from 127.0.0.1
   };
   explicit LocalCluster(Options options);
   LocalCluster() : LocalCluster(Options()) {}
@@ -76,6 +77,7 @@ class LocalCluster {
   const router::LibraryCatalog libraries_;
   const Surroundings around_;
   router::ImageStore images_{1 << 20};
+  router::PictureFetcher fetcher_;
   MetricRegistry registry_;
   router::Metrics metrics_{&registry_};
   router::WorkerPool pool_;

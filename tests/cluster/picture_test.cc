@@ -1,5 +1,7 @@
 // The same picture is encoded once, and caches that have forgotten it are believed when they say so.
+#include "common/status_reason.h"
 #include "tests/cluster/cluster_test.h"
+#include "tests/fakes/http_stand_in.h"
 
 namespace triptych::cluster_test {
 namespace {
@@ -35,6 +37,27 @@ TEST_F(PictureTest, APictureInFlightIsEncodedOnceForAllWhoWantIt) {
   }
   EXPECT_EQ(a.CountersAtRest().encoded + b.CountersAtRest().encoded, 1u);
   EXPECT_EQ(a.CountersAtRest().tiles + b.CountersAtRest().tiles, 2u);
+}
+
+TEST(PictureByUrlTest, IsThePictureBehindIt) {
+  LocalCluster cluster({.fetches_pictures = true});
+  cluster.AddDecoder("d0");
+  LocalEncoder& encoder = cluster.AddEncoder("e0");
+  const v1::GenerateRequest inlined = LocalCluster::MakeRequest("What is this: ", 10, {2});
+  fakes::HttpStandIn server;
+  server.Answer("/2.png", {.body = inlined.prompt().raw().parts(1).image().data()});
+  v1::GenerateRequest request = inlined;
+  v1::Image* image = request.mutable_prompt()->mutable_raw()->mutable_parts(1)->mutable_image();
+  image->set_url(server.url() + "/2.png");
+  const Heard heard = cluster.Generate(request);
+  ASSERT_TRUE(heard.complete()) << heard.why();
+  EXPECT_EQ(heard.ids.at(0), cluster.AnswerTo(inlined));
+  EXPECT_EQ(encoder.CountersAtRest().encoded, 1u);
+  image->set_url(server.url() + "/another.png");
+  const Heard refused = cluster.Generate(request);
+  EXPECT_EQ(ReasonOf(refused.status), "URL_FETCH");
+  EXPECT_EQ(FieldOf(refused.status), "prompt.images[0]");
+  cluster.ExpectNothingLeft();
 }
 
 TEST_F(PictureTest, APictureThatTheDecoderHasIsAskedOfNobody) {

@@ -132,7 +132,7 @@ MALFORMED = [
     (chat(messages=[{"role": "user", "content": 7}]), 400, "messages[0].content", "a string or a list"),
     (chat(messages=[{"role": "assistant", "content": "x"}]), 400, "messages", ""),
     (chat(messages=[{"role": "user", "content": [{"type": "video"}]}]), 400, "messages[0].content[0].type", "text or image_url"),
-    (picture("https://example.org/cat.png"), 400, "messages[0].content[0].image_url.url", "fetches no pictures"),
+    (picture("https://example.org/cat.png"), 400, "messages[0].content[0].image_url", "fetches no pictures"),
     (picture("data:image/png;base64,!!!!"), 400, "messages[0].content[0].image_url.url", "not Base64"),
     (picture("data:image/png;base64,aGVsbG8="), 400, "messages[0].content[0].image_url", ""),
     (picture("data:image/png;base64," + base64.b64encode(png()[:20]).decode()), 400, "messages[0].content[0].image_url", ""),

@@ -1,9 +1,10 @@
-#include "router/compose/http_client.h"
+#include "router/fetch/http_client.h"
 
 #include <algorithm>
 #include <charconv>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -13,6 +14,8 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl.hpp>
+
+#include "router/fetch/public_address.h"
 
 namespace triptych::router {
 namespace {
@@ -26,8 +29,14 @@ constexpr uint32_t kMaxHeaderBytes = 16 << 10;
 
 // What one fetch needs from beginning to end. Kept outside of the coroutines' own frames.
 struct Fetch {
-  Fetch(const asio::any_io_executor& executor, HttpUrl at, std::string json, int64_t max)
-      : url(std::move(at)), resolver(executor), stream(executor, context), max_bytes(max) {
+  Fetch(const asio::any_io_executor& executor,
+        HttpUrl at,
+        std::string json,
+        const FetchLimits& limits)
+      : url(std::move(at)),
+        only_public(limits.only_public),
+        resolver(executor),
+        stream(executor, context) {
     request.method(json.empty() ? http::verb::get : http::verb::post);
     request.target(url.target);
     request.version(11);
@@ -39,15 +48,15 @@ struct Fetch {
     request.body() = std::move(json);
     request.prepare_payload();
     parser.header_limit(kMaxHeaderBytes);
-    parser.body_limit(static_cast<uint64_t>(max_bytes));
+    parser.body_limit(static_cast<uint64_t>(limits.max_bytes));
   }
   beast::tcp_stream& tcp() { return beast::get_lowest_layer(stream); }
 
   const HttpUrl url;
+  const bool only_public;
   ssl::context context{ssl::context::tls_client};
   tcp::resolver resolver;
   beast::ssl_stream<beast::tcp_stream> stream;
-  const int64_t max_bytes;
   http::request<http::string_body> request;
   http::response_parser<http::string_body> parser;
   beast::flat_buffer buffer;
@@ -77,7 +86,14 @@ Task<Status> Connect(std::shared_ptr<Fetch> fetch) {
   const auto found = co_await fetch->resolver.async_resolve(
       fetch->url.host, fetch->url.port, asio::redirect_error(asio::use_awaitable, error));
   if (error) co_return Failed(fetch->url, "cannot be resolved", error);
-  co_await fetch->tcp().async_connect(found, asio::redirect_error(asio::use_awaitable, error));
+  std::vector<tcp::endpoint> endpoints;
+  for (const auto& entry : found) {
+    if (!fetch->only_public || IsPublicAddress(entry.endpoint().address()))
+      endpoints.push_back(entry.endpoint());
+  }
+  if (endpoints.empty())
+    co_return FailedPrecondition("{}: it has no address in the public internet", fetch->url.host);
+  co_await fetch->tcp().async_connect(endpoints, asio::redirect_error(asio::use_awaitable, error));
   if (error) co_return Failed(fetch->url, "cannot be reached", error);
   if (!fetch->url.tls) co_return OkStatus();
   fetch->context.set_default_verify_paths(error);
@@ -92,6 +108,11 @@ Task<Status> Connect(std::shared_ptr<Fetch> fetch) {
 }
 
 }  // namespace
+
+std::string HttpUrl::Origin() const {
+  const bool is_v6 = host.find(':') != std::string::npos;
+  return fmt::format("{}://{}{}{}:{}", tls ? "https" : "http", is_v6 ? "[" : "", host, is_v6 ? "]" : "", port);
+}
 
 StatusOr<HttpUrl> HttpUrl::Parse(std::string_view text) {
   HttpUrl url;
@@ -134,15 +155,12 @@ StatusOr<HttpUrl> HttpUrl::Parse(std::string_view text) {
   return url;
 }
 
-Task<StatusOr<std::string>> FetchHttp(HttpUrl url,
-                                      std::string json,
-                                      int64_t max_bytes,
-                                      TimePoint deadline) {
+Task<StatusOr<HttpAnswer>> AskHttp(HttpUrl url, std::string json, FetchLimits limits) {
   constexpr std::chrono::minutes kLongest{1};
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  auto fetch = std::make_shared<Fetch>(executor, std::move(url), std::move(json), max_bytes);
+  auto fetch = std::make_shared<Fetch>(executor, std::move(url), std::move(json), limits);
   fetch->tcp().expires_at(
-      std::min<TimePoint>(deadline, std::chrono::steady_clock::now() + kLongest));
+      std::min<TimePoint>(limits.deadline, std::chrono::steady_clock::now() + kLongest));
   Task<Status> connect = Connect(fetch);
   Status status = co_await std::move(connect);
   if (!status.ok()) co_return status;
@@ -156,9 +174,21 @@ Task<StatusOr<std::string>> FetchHttp(HttpUrl url,
   fetch->tcp().close();
   if (!status.ok()) co_return status;
   http::response<http::string_body>& response = fetch->parser.get();
-  if (response.result() != http::status::ok)
-    co_return Unavailable("{}: it answers with status {}", fetch->url.host, response.result_int());
-  co_return std::move(response.body());
+  HttpAnswer answer{.status = static_cast<int>(response.result_int())};
+  const beast::string_view location = response[http::field::location];
+  answer.location.assign(location.data(), location.size());
+  answer.body = std::move(response.body());
+  co_return answer;
+}
+
+Task<StatusOr<std::string>> FetchHttp(HttpUrl url, std::string json, FetchLimits limits) {
+  const std::string host = url.host;
+  Task<StatusOr<HttpAnswer>> ask = AskHttp(std::move(url), std::move(json), limits);
+  StatusOr<HttpAnswer> answer = co_await std::move(ask);
+  if (!answer.ok()) co_return answer.status();
+  if (answer->status != 200)
+    co_return Unavailable("{}: it answers with status {}", host, answer->status);
+  co_return std::move(answer->body);
 }
 
 }  // namespace triptych::router

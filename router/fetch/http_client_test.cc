@@ -1,4 +1,4 @@
-#include "router/compose/http_client.h"
+#include "router/fetch/http_client.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -47,7 +47,8 @@ class HttpClientTest : public testing::Test {
                               std::chrono::milliseconds patience = std::chrono::seconds(30)) {
     const HttpUrl url = HttpUrl::Parse(server_.url() + path).value();
     return fakes::RunTask<StatusOr<std::string>>(
-        FetchHttp(url, json, max_bytes, std::chrono::steady_clock::now() + patience));
+        FetchHttp(
+        url, json, {.max_bytes = max_bytes, .deadline = std::chrono::steady_clock::now() + patience}));
   }
   fakes::HttpStandIn server_;
 };
@@ -81,9 +82,18 @@ TEST_F(HttpClientTest, ALongAnswerIsRefusedAndASilentHostGivenUp) {
 TEST_F(HttpClientTest, AHostThatCannotBeReachedIsNamed) {
   const HttpUrl url = HttpUrl::Parse("http://127.0.0.1:1/").value();
   const auto reply =
-      fakes::RunTask<StatusOr<std::string>>(FetchHttp(url, "", 1000, TimePoint::max()));
+      fakes::RunTask<StatusOr<std::string>>(FetchHttp(url, "", {.max_bytes = 1000}));
   EXPECT_EQ(reply.status().code(), StatusCode::kUnavailable);
   EXPECT_THAT(std::string(Message(reply.status())), HasSubstr("127.0.0.1"));
+}
+
+TEST_F(HttpClientTest, WhoMayOnlyReachThePublicInternetIsNotLedElsewhere) {
+  server_.Answer("/page", {.body = "secret"});
+  const HttpUrl url = HttpUrl::Parse(server_.url() + "/page").value();
+  const auto reply = fakes::RunTask<StatusOr<std::string>>(
+      FetchHttp(url, "", {.max_bytes = 1000, .only_public = true}));
+  EXPECT_EQ(reply.status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(server_.requests().empty());
 }
 
 }  // namespace

@@ -152,6 +152,7 @@ class WorkerProcess {
   void Shutdown() {
     lifecycle_.Set(LifecycleState::kGone);
     link_->ReportNow();
+    if (decoder_) decoder_->EndStreams();
     server_.Stop(std::chrono::milliseconds(200));
     link_->Stop();
     if (decoder_) decoder_->Stop();

@@ -16,7 +16,7 @@ namespace {
 constexpr std::string_view kImagePlace = "<ImageHere>";
 
 // Of calls after which nothing has come, one after the other, with pauses that double from the first: some 6 s.
-constexpr int kMaxCallsInVain = 8;
+constexpr int kMaxCallsInVain = 7;
 constexpr std::chrono::milliseconds kFirstPause{50};
 
 std::chrono::system_clock::time_point DeadlineIn(double seconds) {

@@ -232,7 +232,7 @@ Task<Status> RequestSession::RunAttempt(std::shared_ptr<RequestSession> self, st
   status = co_await std::move(finish);
   if (finished) co_return OkStatus();
   if (!attempt->failure.ok()) co_return attempt->failure;
-  if (worker.fenced()) co_return Unavailable("the worker is gone");
+  if (worker.fenced() && !IsFarewell(status)) co_return Unavailable("the worker is gone");
   if (status.ok()) co_return Internal("the decoder ended the stream before its last sequence");
   co_return status;
 }

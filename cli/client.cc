@@ -3,8 +3,10 @@
 #include <cstdio>
 #include <fstream>
 #include <iterator>
+#include <thread>
 #include <utility>
 
+#include "cli/continuation.h"
 #include "common/limits.h"
 #include "common/rpc/grpc_status.h"
 
@@ -13,10 +15,13 @@ namespace {
 
 constexpr std::string_view kImagePlace = "<ImageHere>";
 
-void SetTimeout(double seconds, grpc::ClientContext& context) {
-  if (seconds <= 0) return;
-  context.set_deadline(std::chrono::system_clock::now() +
-                       std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000)));
+// Of calls after which nothing has come, one after the other, with pauses that double from the first: some 6 s.
+constexpr int kMaxCallsInVain = 7;
+constexpr std::chrono::milliseconds kFirstPause{50};
+
+std::chrono::system_clock::time_point DeadlineIn(double seconds) {
+  if (seconds <= 0) return std::chrono::system_clock::time_point::max();
+  return std::chrono::system_clock::now() + std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000));
 }
 
 }  // namespace
@@ -25,14 +30,34 @@ std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxGrpcMessageBytes);
   arguments.SetMaxSendMessageSize(kMaxGrpcMessageBytes);
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // each channel connects anew
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
 }
 
-Client::Client(const std::string& router) : stub_(v1::Inference::NewStub(OpenChannel(router))) {}
+Client::Client(const std::string& router) : router_(router) { Connect(); }
+
+void Client::Connect() { stub_ = v1::Inference::NewStub(OpenChannel(router_)); }
 
 Status Client::Generate(const v1::GenerateRequest& request, double timeout_seconds, const std::function<void(const v1::GenerateEvent&)>& on_event) {
+  const Deadline deadline = DeadlineIn(timeout_seconds);
+  Continuation continuation(request);
+  int calls_in_vain = 0;
+  while (true) {
+    const Status status = GenerateOnce(continuation.Request(), deadline, [&](const v1::GenerateEvent& event) {
+      if (!continuation.Note(event)) return;
+      calls_in_vain = 0;
+      on_event(event);
+    });
+    if (!continuation.MayGoOn(status) || ++calls_in_vain > kMaxCallsInVain) return status;
+    fmt::print(stderr, "the router is gone ({}): going on at another\n", Message(status));
+    std::this_thread::sleep_for(kFirstPause * (1 << (calls_in_vain - 1)));
+    Connect();  // the address may name another router by now
+  }
+}
+
+Status Client::GenerateOnce(const v1::GenerateRequest& request, Deadline deadline, const std::function<void(const v1::GenerateEvent&)>& on_event) {
   grpc::ClientContext context;
-  SetTimeout(timeout_seconds, context);
+  context.set_deadline(deadline);
   const auto reader = stub_->Generate(&context, request);
   v1::GenerateEvent event;
   while (reader->Read(&event)) on_event(event);
@@ -43,7 +68,7 @@ Status Client::Compose(const v1::ComposeRequest& request,
                        double timeout_seconds,
                        const std::function<void(const v1::ComposeEvent&)>& on_event) {
   grpc::ClientContext context;
-  SetTimeout(timeout_seconds, context);
+  context.set_deadline(DeadlineIn(timeout_seconds));
   const auto reader = stub_->Compose(&context, request);
   v1::ComposeEvent event;
   while (reader->Read(&event)) on_event(event);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -18,7 +19,8 @@ class Client {
  public:
   explicit Client(const std::string& router);
 
-  // Calls `on_event` for each event as it comes. `timeout_seconds` 0: none.
+  // Calls `on_event` for each event as it comes. `timeout_seconds` 0: none. Where the router goes away under the stream, calls it again, or
+  // whichever router is there then, and goes on with the next token.
   Status Generate(const v1::GenerateRequest& request, double timeout_seconds, const std::function<void(const v1::GenerateEvent&)>& on_event);
   Status Compose(const v1::ComposeRequest& request,
                  double timeout_seconds,
@@ -26,6 +28,11 @@ class Client {
   StatusOr<v1::ListModelsResponse> ListModels();
 
  private:
+  using Deadline = std::chrono::system_clock::time_point;
+  void Connect();  // by a connection of its own
+  Status GenerateOnce(const v1::GenerateRequest& request, Deadline deadline, const std::function<void(const v1::GenerateEvent&)>& on_event);
+
+  const std::string router_;
   std::unique_ptr<v1::Inference::Stub> stub_;
 };
 

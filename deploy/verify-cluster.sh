@@ -1,141 +1,199 @@
 #!/usr/bin/env bash
-# Installs the chart into a real cluster, with the tiny checkpoint of the tests, and runs `helm test`;
-# then, while a client asks without a pause through the Service, deletes pods of each kind and upgrades.
-# Every answer has to come, and all have to be the same.
+# Installs the chart into a real cluster with the pictogram model, runs `helm test`, asks about a picture,
+# deletes pods of each kind and upgrades while clients ask without a pause through the Service, and
+# uninstalls. Every answer has to come, and all to one question have to be the same. Then it lets the
+# pools be scaled (verify-scaling.sh). Prints the figures that it saw; takes about an hour.
 #
-#   deploy/verify-cluster.sh LOAD [VALUES]
+#   deploy/verify-cluster.sh [STEP...]     of: images install ask delete upgrade uninstall scaling
 #
-# LOAD is a command that gives the nodes the images of a docker archive, whose name follows it.
-# VALUES are further values for the cluster at hand, such as tolerations. It takes kubectl with a
-# KUBECONFIG, helm and buildah from PATH or $TRIPTYCH_DEPLOY_BIN, processes from $TRIPTYCH_BIN or
-# build/release/bin, and a base image named by $TRIPTYCH_BASE_IMAGE (debian:bookworm-slim).
+# It takes the cluster from KUBECONFIG, and kubectl, helm and buildah from PATH or $TRIPTYCH_DEPLOY_BIN.
+#   TRIPTYCH_LOAD_IMAGE  a command that gives the nodes the images of a docker archive, whose name
+#                        follows it
+#   TRIPTYCH_VALUES      a file of further values for the cluster at hand, such as tolerations
+#   TRIPTYCH_MODEL       the checkpoint's folder on the nodes (what models/pictogram/assemble prints)
+#   TRIPTYCH_BIN         processes (build/release/bin)
+#   TRIPTYCH_BASE_IMAGE  of the image (debian:bookworm-slim)
+#   TRIPTYCH_STREAMS     to come to their ends during upgrades (500)
+#   TRIPTYCH_TRACE       where the scaling trace goes (deploy/scaling)
+# A step can be run again alone as long as those before it stand.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/lib.sh
 export PATH="${TRIPTYCH_DEPLOY_BIN:-$cache_dir/deploy/bin}:$PATH"
 
-load=$1
-values=${2:-/dev/null}
+values=${TRIPTYCH_VALUES:-/dev/null}
 bin=${TRIPTYCH_BIN:-build/release/bin}
 base=${TRIPTYCH_BASE_IMAGE:-debian:bookworm-slim}
+wanted=${TRIPTYCH_STREAMS:-500}
 namespace=triptych-verify
+picture=models/pictogram/examples/cactus.png
+short=4 long=2 long_tokens=400 # askers; tokens of a long answer
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-build() { buildah bud -q --isolation chroot --format docker "$@" >/dev/null; }
-
-build_images() {
-  deploy/docker/collect-runtime "$bin" "$work/runtime"
-  build --ignorefile deploy/docker/ignore --build-arg "BASE_IMAGE=$base" \
-    --build-context "binaries=$work/runtime" -f deploy/docker/Dockerfile \
-    -t localhost/triptych:verify .
-  # The model travels in an image of its own, whose container copies it.
-  mkdir "$work/model"
-  cp -r tests/golden/xcomposer2-vl-tiny "$work/model/model"
-  printf 'FROM %s\nCOPY model /model\n' "$base" >"$work/model/Dockerfile"
-  build -t localhost/triptych-tiny:verify "$work/model"
-  for image in triptych triptych-tiny; do
-    buildah push -q "localhost/$image:verify" \
-      "docker-archive:$work/$image.tar:localhost/$image:verify"
-    $load "$work/$image.tar"
-  done
-  ls -l "$work"/*.tar >&2
+fail() {
+  k logs client --tail=5 >&2 || true
+  echo "verify: $*" >&2
+  exit 1
 }
-
-cat >"$work/values.yaml" <<'E2'
-image: {repository: localhost/triptych, tag: verify, pullPolicy: Never}
-logFormat: text
-models:
-  - name: tiny
-    source:
-      init:
-        image: localhost/triptych-tiny:verify
-        pullPolicy: Never
-        command: [sh, -c, "cp -r /model/. $MODEL_DIR"]
-router: {resources: &small {requests: {cpu: 10m, memory: 64Mi}, limits: {memory: 2Gi}}}
-coordinator: {resources: *small}
-encoderDefaults: {resources: *small, threads: 1}
-decoderDefaults: {resources: *small, threads: 1, kvBlocks: 512}
-encoders: [{name: cpu, model: tiny, replicas: 1}]
-decoders: [{name: cpu, model: tiny, replicas: 2}]
-E2
-
-upgrade() {
-  helm upgrade --install --wait --timeout 10m verify helm/triptych -n $namespace \
-    -f "$work/values.yaml" -f "$values" "$@" >/dev/null
-}
+figure() { printf '%-58s %s\n' "$1" "$2"; }
 k() { kubectl -n $namespace "$@"; }
-pod_of() {
-  k get pods -l "app.kubernetes.io/component=$1" -o jsonpath='{.items[0].metadata.name}'
+quiet() { "$@" 2> >(grep -v 'found symbolic link' >&2); }
+
+images() {
+  deploy/docker/collect-runtime "$bin" "$work/runtime"
+  buildah bud -q --isolation chroot --format docker --ignorefile deploy/docker/ignore \
+    --build-arg "BASE_IMAGE=$base" --build-context "binaries=$work/runtime" \
+    -f deploy/docker/Dockerfile -t localhost/triptych:verify . >/dev/null
+  buildah push -q localhost/triptych:verify \
+    "docker-archive:$work/triptych.tar:localhost/triptych:verify"
+  ${TRIPTYCH_LOAD_IMAGE:?a command that gives the nodes an image} "$work/triptych.tar" >&2
+  figure "image" "$(($(stat -c %s "$work/triptych.tar") / 1000000)) MB"
 }
 
-# A pod that asks the same again and again, and writes one line for each answer.
+# install, or upgrade with further values
+deploy() {
+  quiet helm upgrade --install --wait --timeout 15m verify helm/triptych -n $namespace \
+    -f deploy/cluster/values.yaml -f "$values" "$@" >/dev/null
+}
+
+install() {
+  local model=${TRIPTYCH_MODEL:-$(models/pictogram/assemble)} begin
+  kubectl create namespace $namespace --dry-run=client -o yaml | kubectl apply -f - >/dev/null
+  kubectl label --overwrite namespace $namespace \
+    pod-security.kubernetes.io/enforce=restricted >/dev/null
+  sed "s|NAMESPACE|$namespace|; s|FOLDER|$model|" deploy/cluster/model.yaml |
+    kubectl apply -f - >/dev/null
+  begin=$SECONDS
+  deploy
+  figure "helm install --wait" "$(k get pods --no-headers | wc -l) pods, $((SECONDS - begin)) s"
+  helm test verify -n $namespace --logs >"$work/test"
+  grep -A50 '^POD LOGS' "$work/test" >&2
+  figure "helm test" "$(grep -m1 Phase: "$work/test" | awk '{print $2}')"
+}
+
+# Starts the askers anew.
 start_client() {
-  k delete pod client --ignore-not-found --now
-  cat >"$work/client.py" <<'E2'
-import json, sys, yaml
-pod = next(d for d in yaml.safe_load_all(sys.stdin) if d and d["kind"] == "Pod")
-pod["metadata"] = {"name": "client", "labels": pod["metadata"]["labels"]}
-del pod["spec"]["activeDeadlineSeconds"]
-container = pod["spec"]["containers"][0]
-container["command"] = ["sh", "-c"]
-container["args"] = ["""trap 'exit 0' TERM
-while :; do
-  answer=$(triptych generate --router verify-router:7071 --ignore-eos --max-new-tokens 200 \\
-    --image /pictures/bars.png "What is in this picture?" 2>&1)
-  status=$?
-  [ $status = 0 ] || echo "$answer"
-  echo "answer $status $(echo "$answer" | sha256sum | cut -c1-16)"
-done"""]
-print(json.dumps(pod))
-E2
-  helm get hooks verify -n $namespace | python3 "$work/client.py" | k apply -f - >/dev/null
-  k wait --for=condition=Ready pod/client --timeout=60s
+  k delete pod,configmap client --ignore-not-found --now >/dev/null
+  k create configmap client --from-file deploy/cluster/client.sh \
+    --from-file "picture.png=$picture" >/dev/null
+  helm get hooks verify -n $namespace | python3 deploy/cluster/client_pod.py \
+    verify-router:7071 $short $long $long_tokens | k apply -f - >/dev/null
+  k wait --for=condition=Ready pod/client --timeout=60s >/dev/null
+  more_answers 9 # the undisturbed ones, and some
+}
+stop_client() {
+  k logs client >"$work/answers"
+  k delete pod,configmap client --now >/dev/null
 }
 answers() { k logs client | grep -c '^answer' || true; }
 more_answers() {
-  local wanted=$(($(answers) + $1)) end=$((SECONDS + 240))
-  until [ "$(answers)" -ge "$wanted" ]; do
-    if [ $SECONDS -ge $end ]; then
-      k logs client --tail=5 >&2
-      echo "verify: the answers do not come" >&2
-      exit 1
-    fi
+  local goal=$(($(answers) + $1)) end=$((SECONDS + 600))
+  until [ "$(answers)" -ge "$goal" ]; do
+    [ $SECONDS -lt $end ] || fail "the answers do not come"
     sleep 1
   done
 }
 
-step "Building the images"
-build_images
-step "Installing"
-kubectl create namespace $namespace --dry-run=client -o yaml | kubectl apply -f - >/dev/null
-kubectl label --overwrite namespace $namespace \
-  pod-security.kubernetes.io/enforce=restricted >/dev/null
-upgrade
-k get pods -o wide >&2
-step "helm test"
-helm test verify -n $namespace --logs
-step "Asking without a pause"
-start_client
-more_answers 3
-for component in decoder router coordinator encoder; do
-  pod=$(pod_of $component)
-  step "Deleting $pod"
-  k delete pod "$pod" --wait=true
-  more_answers 3
+# Of the answers that ended between two times all came, and are what the client's first ones are.
+#   judge WHAT BEGIN END
+judge() {
+  awk -v begin="$2" -v end="$3" '$1 == "answer" && $3 >= begin && $3 <= end' "$work/answers" \
+    >"$work/judged"
+  local failed different
+  failed=$(awk '$5 != 0' "$work/judged" | wc -l)
+  different=$(awk 'NR == FNR {if (!($4 in first)) first[$4] = $6; next} $6 != first[$4]' \
+    <(grep '^answer' "$work/answers") "$work/judged" | wc -l)
+  figure "$1: streams, failed, different answers" \
+    "$(wc -l <"$work/judged"), $failed, $different"
+  if [ "$failed" != 0 ] || [ "$different" != 0 ]; then
+    grep -v '^answer' "$work/answers" | sort | uniq -c >&2 || true
+    fail "$1: answers failed or are different"
+  fi
+}
+moved() {
+  figure "$1: moved to another decoder, resumed at another router" \
+    "$(awk '$7 > 0' "$work/judged" | wc -l), $(awk '$8 > 1' "$work/judged" | wc -l)"
+  figure "$1: seconds of a long stream" "$(awk '$4 == "long" {print $3 - $2}' "$work/judged" |
+    sort -n | sed -n '1p;$p' | xargs | sed 's/ / to /')"
+}
+
+ask() {
+  local begin
+  begin=$(date +%s)
+  start_client
+  stop_client
+  judge "undisturbed" "$begin" "$(date +%s)"
+  k exec -i deploy/verify-router -- sh -c 'cat >/tmp/q.png && triptych generate \
+    --router verify-router:7071 --max-new-tokens 8 --image /tmp/q.png "What is in this picture?"' \
+    <$picture >"$work/answer"
+  figure "what is in $(basename $picture), through the Service" "$(cat "$work/answer")"
+}
+
+delete() {
+  start_client
+  local begin pod component
+  for component in router coordinator encoder decoder; do
+    pod=$(k get pods -l "app.kubernetes.io/component=$component" \
+      -o jsonpath='{.items[0].metadata.name}')
+    begin=$(date +%s)
+    k delete pod "$pod" --wait=true >/dev/null
+    k rollout status --timeout=10m \
+      "$(k get deployment -l "app.kubernetes.io/component=$component" -o name)" >/dev/null
+    more_answers 12
+    k logs client >"$work/answers"
+    judge "a $component deleted" "$begin" "$(date +%s)"
+  done
+  stop_client
+}
+
+# Rolls every pool, again and again until so many streams have ended meanwhile.
+upgrade() {
+  start_client
+  local begin round=0 count=0
+  begin=$(date +%s)
+  while [ "$count" -lt "$wanted" ]; do
+    round=$((round + 1))
+    deploy --set "coordinator.stepStallSeconds=$((5 + round)),router.maxRequests=$((1000 + round))" \
+      --set "encoderDefaults.maxWaitingImages=$((100 + round))" \
+      --set "decoderDefaults.maxWaiting=$((100 + round))"
+    k logs client >"$work/answers"
+    count=$(awk -v begin="$begin" '$1 == "answer" && $3 >= begin' "$work/answers" | wc -l)
+    step "Upgrade $round: $count streams"
+  done
+  stop_client
+  figure "helm upgrade: rounds that replaced every pod" "$round, $(($(date +%s) - begin)) s"
+  judge "helm upgrade" "$begin" "$(date +%s)"
+  moved "helm upgrade"
+  [ "$(awk '$7 > 0' "$work/judged" | wc -l)" -gt 0 ] || fail "no stream outlasted its decoder's drain"
+  [ "$(awk '$8 > 1' "$work/judged" | wc -l)" -gt 0 ] || fail "no stream outlasted its router's drain"
+}
+
+uninstall() {
+  helm uninstall verify -n $namespace --wait >/dev/null
+  # Of hooks Helm leaves the last: the test's pod.
+  k delete pod -l app.kubernetes.io/component=test --now >/dev/null
+  local kinds left
+  kinds=$(kubectl api-resources --verbs=list --namespaced -o name |
+    grep -v '^events' | paste -sd,)
+  left=$(k get "$kinds" -l app.kubernetes.io/instance=verify -o name)
+  figure "helm uninstall: objects left" "$(printf %s "$left" | grep -c . || true)"
+  [ -z "$left" ] || { echo "$left" >&2; fail "something is left"; }
+  kubectl delete namespace $namespace >/dev/null
+  kubectl delete persistentvolume triptych-verify-models >/dev/null
+}
+
+scaling() { deploy/verify-scaling.sh "${TRIPTYCH_TRACE:-deploy/scaling}"; }
+
+steps=("$@")
+[ $# -gt 0 ] || steps=(images install ask delete upgrade uninstall scaling)
+for name in "${steps[@]}"; do
+  case $name in images | install | ask | delete | upgrade | uninstall | scaling) ;; *)
+    echo "verify: no step '$name'; there are: images install ask delete upgrade uninstall scaling" >&2
+    exit 2
+    ;;
+  esac
+  step "$name"
+  "$name"
 done
-step "Killing a decoder at once"
-k delete pod "$(pod_of decoder)" --grace-period=0 --force 2>/dev/null
-more_answers 3
-step "Upgrading"
-upgrade --set decoderDefaults.maxSequences=32 --set router.maxRequests=1000
-more_answers 3
-k logs client >"$work/answers"
-k delete pod client --now
-sort "$work/answers" | cut -c1-220 | uniq -c >&2
-if [ "$(sort -u "$work/answers" | wc -l)" != 1 ] || ! grep -q '^answer 0 ' "$work/answers"; then
-  echo "verify: not all answers are the same" >&2
-  exit 1
-fi
-helm uninstall verify -n $namespace --wait
-step "$(wc -l <"$work/answers") answers, all the same"
+step "All is well"

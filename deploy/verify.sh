@@ -52,6 +52,7 @@ check_configurations() {
 # The metrics of a small cluster's processes, by promtool's lint; vLLM's names have colons.
 check_metrics() {
   local grpc address model=tests/golden/xcomposer2-vl-tiny
+  : >"$work/ready"
   "$bin/triptych" serve --model $model --port 0 --http-port 0 >"$work/ready" 2>"$work/serve.log" &
   serve=$!
   until grep -q '^ready ' "$work/ready"; do

@@ -28,6 +28,9 @@ bool IsDeath(const Status& status) {
   return broken && ReasonOf(status).empty() && !IsConnectFailure(status);
 }
 
+// The worker ended in order, and could not wait for the request any longer.
+bool IsFarewell(const Status& status) { return ReasonOf(status) == "ENGINE_STOPPED"; }
+
 bool IsRefusal(const Status& status) {
   return (status.code() == StatusCode::kUnavailable && (!ReasonOf(status).empty() || IsConnectFailure(status))) ||
          (status.code() == StatusCode::kResourceExhausted && ReasonOf(status) != "SLOW_READER");
@@ -107,15 +110,16 @@ Status RequestSession::NoteDeath(const WorkerHandle& worker) {
 }
 
 // Whether a lost attempt may be followed by another: not when it was given up here, which says nothing of its decoder. A worker that refused
-// stays out for a while, a dead one for good.
+// stays out for a while, one that died or ended for good.
 Status RequestSession::Judge(const Attempt& attempt, Status status) {
   if (cancelled_ || !attempt.failure.ok()) return status;
   const TimePoint now = std::chrono::steady_clock::now();
   const std::string id = attempt.decoder->id();
-  if (IsDeath(status)) {
+  const bool died = IsDeath(status);
+  if (died || (attempt.admitted && IsFarewell(status))) {
     excluded_[attempt.decoder->incarnation()] = kNever;
     spdlog::warn("request {}: decoder {} was lost: {}", LogId(request_.id), id, Message(status));
-    TRIPTYCH_RETURN_IF_ERROR(NoteDeath(*attempt.decoder.worker()));
+    if (died) TRIPTYCH_RETURN_IF_ERROR(NoteDeath(*attempt.decoder.worker()));
     ++migrations_;
     context_.metrics->StreamMigrated();
     return OkStatus();
@@ -228,7 +232,7 @@ Task<Status> RequestSession::RunAttempt(std::shared_ptr<RequestSession> self, st
   status = co_await std::move(finish);
   if (finished) co_return OkStatus();
   if (!attempt->failure.ok()) co_return attempt->failure;
-  if (worker.fenced()) co_return Unavailable("the worker is gone");
+  if (worker.fenced() && !IsFarewell(status)) co_return Unavailable("the worker is gone");
   if (status.ok()) co_return Internal("the decoder ended the stream before its last sequence");
   co_return status;
 }

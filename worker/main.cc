@@ -146,7 +146,18 @@ class WorkerProcess {
       Tick();
       if (signal && *signal != 0) break;  // a second signal: now
     }
+    if (decoder_ && !decoder_->idle()) EndStreams();
     return OkStatus();
+  }
+
+  // What still runs hears why it ends before the coordinator says that this worker is gone, which would pass for its death.
+  void EndStreams() {
+    constexpr std::chrono::milliseconds kLongest{500};
+    decoder_->EndStreams();
+    const TimePoint end = clock_.Now() + kLongest;
+    do {
+      (void)signals_.WaitUntil(clock_.Now() + kTick);  // also for the last words to arrive
+    } while (!decoder_->idle() && clock_.Now() < end);
   }
 
   void Shutdown() {

@@ -81,12 +81,14 @@ Status Print(const Flags& flags) {
     fmt::print("{}\n", nlohmann::json{{"version", view.version()}, {"workers", workers}}.dump());
     return OkStatus();
   }
-  fmt::print("{:<16} {:<16} {:<9} {:<22} {:<16} {:>8} {:>8} {:>12} {:>6}  {}\n", "WORKER", "ROLES", "STATE", "ADDRESS", "MODEL", "RUNNING", "WAITING",
+  size_t id_width = 16;  // pods have long names
+  for (const Worker& worker : view.workers()) id_width = std::max(id_width, worker.registration().worker_id().size());
+  fmt::print("{:<{}} {:<16} {:<9} {:<22} {:<16} {:>8} {:>8} {:>12} {:>6}  {}\n", "WORKER", id_width, "ROLES", "STATE", "ADDRESS", "MODEL", "RUNNING", "WAITING",
              "KV BLOCKS", "TILES", "REASON");
   for (const Worker& worker : view.workers()) {
     const Register& registration = worker.registration();
     const Load& load = worker.load();
-    fmt::print("{:<16} {:<16} {:<9} {:<22} {:<16} {:>8} {:>8} {:>12} {:>6}  {}\n", registration.worker_id(), RolesOf(registration), NameOf(worker.state()),
+    fmt::print("{:<{}} {:<16} {:<9} {:<22} {:<16} {:>8} {:>8} {:>12} {:>6}  {}\n", registration.worker_id(), id_width, RolesOf(registration), NameOf(worker.state()),
                registration.address(), registration.model().name(), load.running_sequences(), load.waiting_sequences(),
                fmt::format("{}/{}", load.used_kv_blocks(), registration.capacity().kv_blocks()), load.waiting_tiles(), worker.reason());
   }

@@ -43,6 +43,28 @@ TEST_F(DecoderLossTest, AStreamGoesOnWhenItsWorkerStops) {
   ExpectToGoOn([](LocalDecoder& decoder) { decoder.Stop(); }, LocalCluster::MakeRequest("Once upon a time", 60));
 }
 
+// As when a pool is replaced, one decoder after the other, under a stream that outlasts their drains. That is nobody's death.
+TEST_F(DecoderLossTest, AStreamOutlastsAnyNumberOfDecodersThatEndInOrder) {
+  constexpr int kMoves = 3;
+  const v1::GenerateRequest request = LocalCluster::MakeRequest("Once upon a time", 1000);
+  LocalDecoder* decoder = &cluster_.AddDecoder("d0");
+  decoder->HoldAfter(5);
+  const auto call = cluster_.Start(request);
+  call->AwaitTokens(5);
+  for (int move = 1; move <= kMoves; ++move) {
+    LocalDecoder& next = cluster_.AddDecoder("d" + std::to_string(move));
+    if (move < kMoves) next.HoldAfter(5);
+    decoder->EndStreams();
+    AwaitTrue("it runs at the next", [&] { return next.holding() || move == kMoves; });
+    decoder = &next;
+  }
+  const Heard& heard = call->Finish();
+  ASSERT_TRUE(heard.complete()) << heard.why();
+  EXPECT_EQ(heard.ids.at(0), cluster_.AnswerTo(request));
+  EXPECT_EQ(heard.finished.at(0).timings().migrations(), static_cast<uint32_t>(kMoves));
+  EXPECT_EQ(cluster_.Metric("triptych_router_migrations_total"), kMoves);
+}
+
 TEST_F(DecoderLossTest, ASampledStreamGoesOnAsItWas) {
   v1::GenerateRequest request = LocalCluster::MakeRequest("Once upon a time", 60);
   request.mutable_sampling()->set_temperature(1);

@@ -1,6 +1,8 @@
 #include "tests/cluster/local_decoder.h"
 
 #include <algorithm>
+#include <atomic>
+#include <thread>
 #include <utility>
 
 #include "common/check.h"
@@ -77,6 +79,25 @@ void LocalDecoder::FailGroup() {
 bool LocalDecoder::at_rest() const {
   const engine::EngineStats& now = stats();
   return now.accepted == now.completed + now.failed + now.cancelled && now.live == 0 && now.running == 0 && now.waiting == 0 && now.used_blocks == 0;
+}
+
+// Step by step, with pauses, so that no stream comes to its own end before the engine does.
+void LocalDecoder::EndStreams() {
+  constexpr std::chrono::milliseconds kPause{1};
+  TimePoint next_step = clock_.Now();
+  std::atomic<bool> ended{false};
+  std::thread stop([&] {
+    engine_.Stop();
+    ended = true;
+  });
+  AwaitTrue("the engine stops", [&] {
+    if (ended || clock_.Now() < next_step) return ended.load();
+    next_step = clock_.Now() + kPause;
+    steps_left_ = 1;
+    group_.Hold(false);
+    return false;
+  });
+  stop.join();
 }
 
 void LocalDecoder::Stop() {

@@ -27,6 +27,7 @@ class LocalDecoder {
   void DieOf(TokenId token) { deadly_ = token; }  // the group fails in the step that computes a prompt with this token
   void FailNextFetch() { fetcher_.FailNext(); }  // of picture rows, as if their encoder could not be reached
   void Kill() { shell_.Kill(); }                // its process
+  void EndStreams();                            // as a process that has drained for as long as it may
   void Stop();                                  // idempotent
 
   const WorkerShell& shell() const { return shell_; }

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import io
+import json
 import os
 import signal
 import subprocess
@@ -26,12 +27,12 @@ def decoders_of(cluster):
 
 
 def busiest(cluster, decoders):
-    """The process id of the one that has most requests now; there is one that has some."""
+    """The one that has most requests now; there is one that has some."""
     def live(worker):
         return cluster.metric("triptych_worker_live_requests", worker["metrics_address"])
 
     wait_until(lambda: any(live(w) > 0 for w in decoders), 10, "a decoder with requests")
-    return max(decoders, key=live)["pid"]
+    return max(decoders, key=live)
 
 
 def requests(api, tiny):
@@ -81,11 +82,34 @@ def test_a_decoder_dies_in_the_middle_of_streams(start_cluster, api, tiny):
     undisturbed = [a.outcome() for a in run_all(cluster, calls)]
     assert all(len(o) == max(1, c["sampling"].n) for o, c in zip(undisturbed, calls))
     decoders = decoders_of(cluster)
-    disturbed = run_all(cluster, calls, After(100, lambda: os.kill(busiest(cluster, decoders), signal.SIGKILL)))
+    disturbed = run_all(cluster, calls, After(100, lambda: os.kill(busiest(cluster, decoders)["pid"], signal.SIGKILL)))
     assert [a.outcome() for a in disturbed] == undisturbed
     assert cluster.metric("triptych_router_migrations_total") >= 1
     wait_until(lambda: both_decoders_ready(cluster), 30, "the dead decoder's return")
     assert [a.outcome() for a in run_all(cluster, calls)] == undisturbed
+
+
+def test_a_stream_outlasts_the_drains_of_two_decoders(start_cluster, bin_dir, api, tiny):
+    cluster = start_cluster(tiny.folder, "--decoders", "3")
+    call = dict(prompt=tiny.case(has_images=True).prompt(api), stopping=api.Stopping(max_new_tokens=2500, ignore_eos=True))
+    [undisturbed] = run_all(cluster, [call])
+    decoders = decoders_of(cluster)
+
+    def drain():
+        worker = busiest(cluster, decoders)
+        decoders.remove(worker)
+        subprocess.run([bin_dir / "triptych", "drain", "--coordinator", cluster.coordinator(), "--deadline", "0.1", worker["id"]], check=True, timeout=20)
+        wait_until(lambda: not alive(worker["pid"]), 20, "the end of the drained decoder")
+
+    answer = Answer()
+    stream = cluster.stub.Generate(api.GenerateRequest(**call), timeout=120)
+    for event in stream:
+        answer.add(event)
+        if len(answer.ids.get(0, ())) >= 100 and len(decoders) == 3:
+            drain()
+            drain()
+    assert answer.outcome() == undisturbed.outcome()
+    assert answer.finished[0].timings.migrations == 2
 
 
 def test_a_frozen_decoder_loses_its_streams_and_comes_back_as_another(start_cluster, api, tiny):
@@ -96,7 +120,7 @@ def test_a_frozen_decoder_loses_its_streams_and_comes_back_as_another(start_clus
     decoders, frozen = decoders_of(cluster), []
 
     def freeze():
-        frozen.append(busiest(cluster, decoders))
+        frozen.append(busiest(cluster, decoders)["pid"])
         os.kill(frozen[0], signal.SIGSTOP)
 
     disturbed = run_all(cluster, calls, After(100, freeze))
@@ -189,3 +213,25 @@ def test_serve_takes_its_children_with_it(bin_dir, api, tiny):
     cluster.process.wait()
     cluster.channel.close()
     wait_until(lambda: not any(alive(pid) for pid in pids), 10, "the children's end")
+
+
+def test_the_command_line_goes_on_when_its_router_dies(bin_dir, api, tiny, tmp_path):
+    cluster = ManualCluster(bin_dir, api, tiny.folder, tmp_path, tensor_parallel=1, num_processes=1)
+    try:
+        config = tmp_path / "router.yaml"
+        config.write_text(config.read_text().replace("\nlisten: 127.0.0.1:0", f"\nlisten: {cluster.grpc}"))
+        command = [bin_dir / "triptych", "generate", "--router", cluster.grpc, "--json", "--ignore-eos", "--max-new-tokens", "3000",
+                   "--temperature", "1", "Go on"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        wait_until(lambda: cluster.metric("triptych_router_output_tokens_total") > 50, 30, "some tokens")
+        cluster.processes["router"].kill()
+        cluster.processes["router"].wait()
+        cluster.restart("router")
+        out, log = process.communicate(timeout=60)
+        assert process.returncode == 0 and "going on at another" in log, log
+        answer = json.loads(out)
+        # The same seed gives the same answer where nothing is lost.
+        whole = json.loads(subprocess.run([*command, "--seed", str(answer["seed"])], capture_output=True, text=True, timeout=60, check=True).stdout)
+        assert answer["token_ids"] == whole["token_ids"] and answer["text"] == whole["text"]
+    finally:
+        cluster.stop()

@@ -10,6 +10,11 @@
 #include "worker/engine/scheduler.h"
 
 namespace triptych::engine {
+namespace {
+
+Status Stopped() { return WithReason(Unavailable("the engine has stopped"), "ENGINE_STOPPED"); }
+
+}  // namespace
 
 // Notices wait in the mailbox until the engine thread is between two steps.
 struct EngineLoop::Impl {
@@ -30,7 +35,7 @@ struct EngineLoop::Impl {
       if (!result.ok()) return Fail(result.status());
       scheduler.Commit(*plan, *result, clock->Now());
     }
-    scheduler.FailAll(Unavailable("the worker is stopping"));
+    scheduler.FailAll(Stopped());
   }
 
   // False when the loop is to end: what had come until then has been noted.
@@ -123,7 +128,7 @@ Status EngineLoop::Submit(std::unique_ptr<Request> request, std::shared_ptr<Requ
   });
   if (posted) return OkStatus();
   --stats_.accepted;
-  return WithReason(Unavailable("the engine has stopped"), "ENGINE_STOPPED");
+  return Stopped();
 }
 
 void EngineLoop::Cancel(RequestId id) {

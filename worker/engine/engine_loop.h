@@ -44,7 +44,8 @@ class PrefixCacheObserver {
 };
 
 // The engine thread: owns scheduler, sequences and blocks, drives the shard group step by step. Requests come and go through a bounded
-// mailbox. Start() after the group is ready; Stop() is idempotent; both from the owner's thread.
+// mailbox. Start() after the group is ready; Stop() is idempotent and fails what is left with kUnavailable (reason ENGINE_STOPPED); both from
+// the owner's thread.
 class EngineLoop {
  public:
   EngineLoop(EngineOptions options, ShardGroup* group, const Clock* clock, PrefixCacheObserver* observer);

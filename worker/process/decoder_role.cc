@@ -192,13 +192,17 @@ Status DecoderRole::health() const {
   return engine == nullptr ? OkStatus() : engine->health();
 }
 
+void DecoderRole::EndStreams() {
+  if (engine::EngineLoop* engine = live_engine_) engine->Stop();
+}
+
 void DecoderRole::Stop() {
   std::unique_lock lock(mutex_);
   stopped_ = true;
   const auto group = group_;
   const auto follower = follower_;
   lock.unlock();
-  if (engine::EngineLoop* engine = live_engine_) engine->Stop();
+  EndStreams();
   if (group) group->Stop();
   if (follower) follower->Stop();
 }

@@ -24,7 +24,7 @@
 namespace triptych::worker {
 
 // All that makes a process a decoder: a whole shard group, its leader, or a follower. Legal order: construct, AddTo the server, Load (on
-// any thread), Drain, Stop (idempotent, also during Load, from another thread).
+// any thread), Drain, EndStreams, Stop (idempotent, also during Load, from another thread).
 class DecoderRole {
  public:
   DecoderRole(const WorkerConfig& config,
@@ -42,6 +42,8 @@ class DecoderRole {
   Status health() const;  // why its group failed, or OK
   void Drain() { service_.Drain(); }
   bool idle() const { return service_.open_streams() == 0; }
+  // Fails what still runs, with a reason by which routers see that it may go on elsewhere.
+  void EndStreams();
   void Stop();
 
   void Show(Metrics& metrics) const;

@@ -1,5 +1,6 @@
 #include "worker/vision/global_view.h"
 
+#include <ATen/ops/empty.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/randint.h>
 #include <ATen/ops/upsample_bicubic2d.h>
@@ -12,12 +13,14 @@ namespace {
 
 // Even and odd numbers of tiles, sides that fill vectors and sides that do not.
 TEST(GlobalViewTest, IsTorchsBicubicFilterBitForBit) {
-  for (const int32_t side : {14, 30, 336}) {
+  for (const int32_t side : {1, 2, 14, 30, 336}) {
     for (const auto& [rows, columns] : {std::pair{1, 1}, {1, 2}, {2, 1}, {2, 2}, {3, 2}, {2, 4}, {4, 6}, {5, 3}, {1, 9}, {7, 8}}) {
       const at::Tensor canvas = at::randint(256, {rows * side, columns * side, 3}, at::kByte);
       const Tiling tiling{.rows = rows, .columns = columns, .side = side, .content = {columns * side, rows * side}};
       const at::Tensor whole = NormalizeForClip(canvas).unsqueeze(0);
-      EXPECT_TRUE(at::equal(GlobalView(canvas, tiling), at::upsample_bicubic2d(whole, {side, side}, /*align_corners=*/false)[0]))
+      at::Tensor view = at::empty({3, side, side});
+      WriteGlobalView(canvas, tiling, view.mutable_data_ptr<float>());
+      EXPECT_TRUE(at::equal(view, at::upsample_bicubic2d(whole, {side, side}, /*align_corners=*/false)[0]))
           << rows << " x " << columns << " tiles of " << side;
     }
   }

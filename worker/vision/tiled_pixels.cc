@@ -45,7 +45,7 @@ void CutTiles(const at::Tensor& canvas, const Tiling& tiling, float* out) {
 at::Tensor MakeTiles(const at::Tensor& rgb, const Tiling& tiling) {
   const at::Tensor canvas = Paint(rgb, tiling);
   at::Tensor views = LargeTensor({1 + tiling.tiles(), kColors, tiling.side, tiling.side});
-  views[0].copy_(GlobalView(canvas, tiling));
+  WriteGlobalView(canvas, tiling, views[0].mutable_data_ptr<float>());
   CutTiles(canvas, tiling, views[1].mutable_data_ptr<float>());
   return views;
 }

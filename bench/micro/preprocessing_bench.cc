@@ -1,7 +1,7 @@
 // How long a picture takes to become tiles, and where the time goes. Numbers are per picture, on one thread.
 #include <ATen/Parallel.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/randint.h>
+#include <ATen/ops/zeros.h>
 #include <benchmark/benchmark.h>
 
 #include "common/check.h"
@@ -39,7 +39,7 @@ void Resize(benchmark::State& state, bool transposed) {
   const at::Tensor rgb = Picture(state.range(0), state.range(1));
   const ImageSize size{static_cast<int32_t>(state.range(2)), static_cast<int32_t>(state.range(3))};
   for (auto _ : state) {
-    benchmark::DoNotOptimize(transposed ? PilResizeTransposed(rgb, size, ResizeFilter::kBilinear) : PilResize(rgb, size, ResizeFilter::kBilinear));
+    PilResizeLines(rgb, size, ResizeFilter::kBilinear, transposed, [](int64_t, const uint8_t* line) { benchmark::DoNotOptimize(*line); });
   }
 }
 
@@ -53,9 +53,11 @@ void Normalize(benchmark::State& state) {
 void GlobalViewOf(benchmark::State& state) {
   const auto columns = static_cast<int32_t>(state.range(0)), rows = static_cast<int32_t>(state.range(1)), side = static_cast<int32_t>(state.range(2));
   const Tiling tiling{.rows = rows, .columns = columns, .side = side, .content = {columns * side, rows * side}};
-  const at::Tensor canvas = Picture(columns * side, rows * side);
-  at::Tensor view = at::empty({3, side, side});
-  for (auto _ : state) WriteGlobalView(canvas, tiling, view.mutable_data_ptr<float>());
+  const at::Tensor views = at::zeros({1 + tiling.tiles(), 3, side, side});
+  for (auto _ : state) {
+    GlobalView view(tiling, views);
+    for (int64_t y = 0; y < rows * side; ++y) view.AddLine(y);
+  }
 }
 
 BENCHMARK_CAPTURE(MakeTilesOf, 4khd, k4khd)->Args({1920, 1080, 25})->Args({1080, 1920, 25})->Args({640, 480, 9})->Args({3840, 2160, 55})->Unit(benchmark::kMillisecond);

@@ -21,31 +21,34 @@ const int32_t* Weights(const ResampleTaps& taps, int64_t place) {
   return taps.weights.data() + place * taps.width;
 }
 
+// Copies a pixel with one byte more, in one piece. What comes behind it is written later.
+void CopyPixelAndByte(const uint8_t* from, uint8_t* to) { std::memcpy(to, from, kChannels + 1); }
+
+void CopyPixel(const uint8_t* from, uint8_t* to) { std::memcpy(to, from, kChannels); }
+
 // Lays `rows` rows of `width` pixels side by side: pixel x of all rows stands together, so that a weighted sum of columns reads
-// and writes whole vectors.
+// and writes whole vectors. `out` has room for a byte more.
 void Interleave(const uint8_t* in, int64_t rows, int64_t width, uint8_t* out) {
-  for (int64_t row = 0; row < rows; ++row) {
-    const uint8_t* const source = in + row * width * kChannels;
-    uint8_t* const target = out + row * kChannels;
-    for (int64_t x = 0; x < width; ++x) {
-      std::memcpy(target + x * rows * kChannels, source + x * kChannels, kChannels);
-    }
+  const int64_t stride = width * kChannels;
+  for (int64_t x = 0; x + 1 < width; ++x, in += kChannels) {
+    for (int64_t row = 0; row < rows; ++row, out += kChannels) CopyPixelAndByte(in + row * stride, out);
   }
+  for (int64_t row = 0; row < rows; ++row, out += kChannels) CopyPixel(in + row * stride, out);
 }
 
+// And back. `in` may be read for a byte more.
 void Separate(const uint8_t* in, int64_t rows, int64_t width, uint8_t* out) {
-  for (int64_t row = 0; row < rows; ++row) {
-    uint8_t* const target = out + row * width * kChannels;
-    for (int64_t x = 0; x < width; ++x) {
-      std::memcpy(target + x * kChannels, in + (x * rows + row) * kChannels, kChannels);
-    }
+  const int64_t stride = width * kChannels;
+  for (int64_t x = 0; x + 1 < width; ++x, out += kChannels) {
+    for (int64_t row = 0; row < rows; ++row, in += kChannels) CopyPixelAndByte(in, out + row * stride);
   }
+  for (int64_t row = 0; row < rows; ++row, in += kChannels) CopyPixel(in, out + row * stride);
 }
 
 void ResizeColumns(const at::Tensor& rgb, int64_t out_width, ResizeFilter filter, const TakeLine& take) {
   const int64_t height = rgb.size(0), width = rgb.size(1), stride = out_width * kChannels;
   const ResampleTaps taps = MakeTaps(static_cast<int32_t>(width), static_cast<int32_t>(out_width), filter);
-  std::vector<uint8_t> columns(width * kRowsAtOnce * kChannels), sums(stride * kRowsAtOnce), lines(stride * kRowsAtOnce);
+  std::vector<uint8_t> columns(width * kRowsAtOnce * kChannels + 1), sums(stride * kRowsAtOnce + 1), lines(stride * kRowsAtOnce);
   for (int64_t top = 0; top < height; top += kRowsAtOnce) {
     const int64_t rows = std::min(kRowsAtOnce, height - top);
     const int64_t lanes = rows * kChannels;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <random>
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/zeros.h>
 
 #include "common/model_card/model_card.h"
@@ -29,7 +30,15 @@ int32_t RandomUpTo(std::mt19937& random, double most) {
   return static_cast<int32_t>(std::pow(most + 1, std::uniform_real_distribution<>(0, 1)(random)));
 }
 
-class TokenCountTest : public testing::TestWithParam<std::string> {};
+// Many small tensors: on several threads torch mostly waits for them.
+class TokenCountTest : public testing::TestWithParam<std::string> {
+ protected:
+  TokenCountTest() { at::set_num_threads(1); }
+  ~TokenCountTest() override { at::set_num_threads(threads_); }
+
+ private:
+  const int threads_ = at::get_num_threads();
+};
 
 TEST_P(TokenCountTest, TheCardTellsTheEncodersRowsFromTheSizeAlone) {
   auto loader = weights::LoadCheckpoint(GetParam());

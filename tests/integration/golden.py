@@ -33,6 +33,7 @@ class Case:
         self.adapter = "" if mode == "base" else mode
         self.greedy = entry["greedy_ids"]
         self.generate = entry.get("generate", {})
+        self.candidates = entry.get("candidates", [])
         self.tensors = read_safetensors(folder / entry["file"])
 
     def prompt(self, api):
@@ -61,6 +62,15 @@ class Case:
             messages.append(api.Message(role=api.ROLE_ASSISTANT, parts=[api.Part(text=answer)]))
         messages.append(api.Message(role=api.ROLE_USER, parts=parts(self.question)))
         return api.Prompt(conversation=api.Conversation(messages=messages))
+
+    def token_prompt(self, api, behind):
+        """The case's own ids, with its pictures where their rows are, and some more ids behind them."""
+        ids = [int(i) for i in self.tensors["input_ids"]]
+        begins = [i for i, token in enumerate(ids) if token < 0 and (i == 0 or ids[i - 1] >= 0)]
+        assert len(begins) == len(self.images)
+        placed = [api.TokenPrompt.PlacedImage(index=sum(token >= 0 for token in ids[:begin]), image=api.Image(data=image, max_tiles=self.max_tiles))
+                  for begin, image in zip(begins, self.images)]
+        return api.Prompt(tokens=api.TokenPrompt(ids=[token for token in ids if token >= 0] + behind, images=placed))
 
     def reference_logprobs(self):
         """Of every text token that has something before it, in order."""

@@ -3,10 +3,13 @@
 import subprocess
 
 import grpc
+import numpy as np
 import pytest
 
 from conftest import ROOT
 from golden import GoldenSet
+
+LOGPROB_TOLERANCE = 1e-3
 
 
 def golden_set(name):
@@ -14,7 +17,8 @@ def golden_set(name):
 
 
 @pytest.mark.parametrize("name, family", [("llama-tiny", "llama"), ("internlm2-tiny", "internlm2"), ("llava-tiny", "llava"),
-                                          ("xcomposer1-tiny", "internlm-xcomposer")])
+                                          ("xcomposer1-tiny", "internlm-xcomposer"), ("xcomposer2-vl-tiny", "internlm-xcomposer2"),
+                                          ("xcomposer2-4khd-tiny", "internlm-xcomposer2-4khd"), ("xcomposer2d5-tiny", "internlm-xcomposer2d5")])
 def test_tokens_are_the_references(start_cluster, api, name, family):
     golden = golden_set(name)
     cluster = start_cluster(golden.folder, "--tensor-parallel", "2")
@@ -24,15 +28,34 @@ def test_tokens_are_the_references(start_cluster, api, name, family):
     assert model.accepts_images == takes_pictures
     assert model.ready_encoders == (1 if takes_pictures else 0)
     for case in golden.cases:
-        answer = cluster.generate(case.prompt(api), stopping=api.Stopping(max_new_tokens=len(case.greedy), ignore_eos=True))
+        answer = cluster.generate(case.prompt(api), adapter=case.adapter, stopping=api.Stopping(max_new_tokens=len(case.greedy), ignore_eos=True))
         assert answer.ids[0] == case.greedy, case.id
         assert answer.started.prompt_tokens == len(case.tensors["input_ids"])
         assert case.generate
         for run_name, run in case.generate.items():
             sampling = api.Sampling(**{key: run[key] for key in ("repetition_penalty", "num_beams", "length_penalty") if key in run})
-            output = cluster.generate(case.prompt(api), sampling=sampling, stopping=api.Stopping(max_new_tokens=run["max_new_tokens"]))
+            stopping = api.Stopping(max_new_tokens=run["max_new_tokens"])
+            output = cluster.generate(case.prompt(api), adapter=case.adapter, sampling=sampling, stopping=stopping)
             wanted = run["ids"][1:]  # behind a BOS; a stop token at the end is no output
             assert output.ids[0] == (wanted[:-1] if wanted[-1] in golden.stop_ids else wanted), (case.id, run_name)
+
+
+def test_answers_by_likelihood_are_the_published_evaluations(start_cluster, api):
+    """Of a question's candidates the one whose tokens have the least mean cross-entropy behind the prompt."""
+    golden = golden_set("xcomposer1-tiny")
+    cluster = start_cluster(golden.folder, "--tensor-parallel", "2")
+
+    def mean_cross_entropy(case, ids):
+        scored = cluster.generate(case.token_prompt(api, ids), score_only=True)
+        return -np.mean([token.logprob for token in scored.finished[0].prompt_logprobs[-len(ids):]])
+
+    for case in golden.cases:
+        assert len(case.candidates) == 2
+        for candidates in case.candidates:
+            ours = [mean_cross_entropy(case, candidate["ids"]) for candidate in candidates]
+            reference = [candidate["cross_entropy"] for candidate in candidates]
+            assert np.abs(np.subtract(ours, reference)).max() < LOGPROB_TOLERANCE, case.id
+            assert np.argmin(ours) == np.argmin(reference)
 
 
 def test_a_text_model_takes_no_pictures_and_no_encoders(start_cluster, api, bin_dir):

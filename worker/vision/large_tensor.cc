@@ -13,8 +13,8 @@ constexpr uintptr_t kHugePage = uintptr_t{2} << 20;
 
 }  // namespace
 
-at::Tensor LargeTensor(at::IntArrayRef shape) {
-  at::Tensor tensor = at::empty(shape, at::kFloat);
+at::Tensor LargeTensor(at::IntArrayRef shape, at::ScalarType dtype) {
+  at::Tensor tensor = at::empty(shape, dtype);
   const auto begin = reinterpret_cast<uintptr_t>(tensor.mutable_data_ptr());
   const uintptr_t first = (begin + kHugePage - 1) & ~(kHugePage - 1), last = (begin + tensor.nbytes()) & ~(kHugePage - 1);
   // Advice alone: where it is refused, small pages do.

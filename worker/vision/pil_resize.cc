@@ -4,14 +4,15 @@
 #include <cstring>
 #include <vector>
 
-#include <ATen/ops/empty.h>
-
 #include "common/check.h"
+#include "worker/vision/large_tensor.h"
 #include "worker/vision/resample_taps.h"
 #include "worker/vision/weighted_sum.h"
 
 namespace triptych::vision {
 namespace {
+
+using TakeLine = std::function<void(int64_t y, const uint8_t* line)>;
 
 constexpr int64_t kChannels = 3;
 constexpr int64_t kRowsAtOnce = 16;  // 48 lanes: whole vectors of every instruction set
@@ -20,32 +21,34 @@ const int32_t* Weights(const ResampleTaps& taps, int64_t place) {
   return taps.weights.data() + place * taps.width;
 }
 
+// Copies a pixel with one byte more, in one piece. What comes behind it is written later.
+void CopyPixelAndByte(const uint8_t* from, uint8_t* to) { std::memcpy(to, from, kChannels + 1); }
+
+void CopyPixel(const uint8_t* from, uint8_t* to) { std::memcpy(to, from, kChannels); }
+
 // Lays `rows` rows of `width` pixels side by side: pixel x of all rows stands together, so that a weighted sum of columns reads
-// and writes whole vectors.
+// and writes whole vectors. `out` has room for a byte more.
 void Interleave(const uint8_t* in, int64_t rows, int64_t width, uint8_t* out) {
-  for (int64_t row = 0; row < rows; ++row) {
-    const uint8_t* const source = in + row * width * kChannels;
-    uint8_t* const target = out + row * kChannels;
-    for (int64_t x = 0; x < width; ++x) {
-      std::memcpy(target + x * rows * kChannels, source + x * kChannels, kChannels);
-    }
+  const int64_t stride = width * kChannels;
+  for (int64_t x = 0; x + 1 < width; ++x, in += kChannels) {
+    for (int64_t row = 0; row < rows; ++row, out += kChannels) CopyPixelAndByte(in + row * stride, out);
   }
+  for (int64_t row = 0; row < rows; ++row, out += kChannels) CopyPixel(in + row * stride, out);
 }
 
+// And back. `in` may be read for a byte more.
 void Separate(const uint8_t* in, int64_t rows, int64_t width, uint8_t* out) {
-  for (int64_t row = 0; row < rows; ++row) {
-    uint8_t* const target = out + row * width * kChannels;
-    for (int64_t x = 0; x < width; ++x) {
-      std::memcpy(target + x * kChannels, in + (x * rows + row) * kChannels, kChannels);
-    }
+  const int64_t stride = width * kChannels;
+  for (int64_t x = 0; x + 1 < width; ++x, out += kChannels) {
+    for (int64_t row = 0; row < rows; ++row, in += kChannels) CopyPixelAndByte(in, out + row * stride);
   }
+  for (int64_t row = 0; row < rows; ++row, in += kChannels) CopyPixel(in, out + row * stride);
 }
 
-at::Tensor ResizeColumns(const at::Tensor& rgb, int64_t out_width, ResizeFilter filter) {
-  const int64_t height = rgb.size(0), width = rgb.size(1);
+void ResizeColumns(const at::Tensor& rgb, int64_t out_width, ResizeFilter filter, const TakeLine& take) {
+  const int64_t height = rgb.size(0), width = rgb.size(1), stride = out_width * kChannels;
   const ResampleTaps taps = MakeTaps(static_cast<int32_t>(width), static_cast<int32_t>(out_width), filter);
-  at::Tensor result = at::empty({height, out_width, kChannels}, at::kByte);
-  std::vector<uint8_t> columns(width * kRowsAtOnce * kChannels), sums(out_width * kRowsAtOnce * kChannels);
+  std::vector<uint8_t> columns(width * kRowsAtOnce * kChannels + 1), sums(stride * kRowsAtOnce + 1), lines(stride * kRowsAtOnce);
   for (int64_t top = 0; top < height; top += kRowsAtOnce) {
     const int64_t rows = std::min(kRowsAtOnce, height - top);
     const int64_t lanes = rows * kChannels;
@@ -54,19 +57,29 @@ at::Tensor ResizeColumns(const at::Tensor& rgb, int64_t out_width, ResizeFilter 
       WeightedSum(columns.data() + taps.first[x] * lanes, lanes, Weights(taps, x), taps.count[x],
                   sums.data() + x * lanes, static_cast<int32_t>(lanes));
     }
-    Separate(sums.data(), rows, out_width, result.mutable_data_ptr<uint8_t>() + top * out_width * kChannels);
+    Separate(sums.data(), rows, out_width, lines.data());
+    for (int64_t row = 0; row < rows; ++row) take(top + row, lines.data() + row * stride);
   }
-  return result;
 }
 
-at::Tensor ResizeRows(const at::Tensor& rgb, int64_t out_height, ResizeFilter filter) {
+void ResizeRows(const at::Tensor& rgb, int64_t out_height, ResizeFilter filter, const TakeLine& take) {
   const int64_t stride = rgb.size(1) * kChannels;
   const ResampleTaps taps = MakeTaps(static_cast<int32_t>(rgb.size(0)), static_cast<int32_t>(out_height), filter);
-  at::Tensor result = at::empty({out_height, rgb.size(1), kChannels}, at::kByte);
+  std::vector<uint8_t> line(stride);
   for (int64_t y = 0; y < out_height; ++y) {
     WeightedSum(rgb.const_data_ptr<uint8_t>() + taps.first[y] * stride, stride, Weights(taps, y), taps.count[y],
-                result.mutable_data_ptr<uint8_t>() + y * stride, static_cast<int32_t>(stride));
+                line.data(), static_cast<int32_t>(stride));
+    take(y, line.data());
   }
+}
+
+// The lines that `pass` gives to its TakeLine, together.
+template <typename Pass>
+at::Tensor Collect(ImageSize size, const Pass& pass) {
+  at::Tensor result = LargeTensor({size.height, size.width, kChannels}, at::kByte);
+  const int64_t stride = size.width * kChannels;
+  uint8_t* const out = result.mutable_data_ptr<uint8_t>();
+  pass([&](int64_t y, const uint8_t* line) { std::memcpy(out + y * stride, line, stride); });
   return result;
 }
 
@@ -74,12 +87,23 @@ at::Tensor ResizeRows(const at::Tensor& rgb, int64_t out_height, ResizeFilter fi
 // drops more than twice as many lines as columns; before that version columns always came first.
 bool RowsFirst(int64_t fewer_rows, int64_t fewer_columns) { return fewer_rows > 0 && fewer_rows > 2 * fewer_columns; }
 
-at::Tensor Resize(const at::Tensor& rgb, ImageSize size, ResizeFilter filter, bool rows_first) {
-  at::Tensor result = rgb;
-  if (rows_first && size.height != result.size(0)) result = ResizeRows(result, size.height, filter);
-  if (size.width != result.size(1)) result = ResizeColumns(result, size.width, filter);
-  if (size.height != result.size(0)) result = ResizeRows(result, size.height, filter);
-  return result;
+// The later pass' lines go to `take`.
+void Resize(const at::Tensor& rgb, ImageSize size, ResizeFilter filter, bool rows_first, const TakeLine& take) {
+  const auto width = static_cast<int32_t>(rgb.size(1)), height = static_cast<int32_t>(rgb.size(0));
+  const bool changes_columns = size.width != width, changes_rows = size.height != height;
+  if (changes_columns && changes_rows && rows_first) {
+    const at::Tensor lower = Collect({width, size.height}, [&](const TakeLine& keep) { ResizeRows(rgb, size.height, filter, keep); });
+    ResizeColumns(lower, size.width, filter, take);
+  } else if (changes_columns && changes_rows) {
+    const at::Tensor narrower = Collect({size.width, height}, [&](const TakeLine& keep) { ResizeColumns(rgb, size.width, filter, keep); });
+    ResizeRows(narrower, size.height, filter, take);
+  } else if (changes_columns) {
+    ResizeColumns(rgb, size.width, filter, take);
+  } else if (changes_rows) {
+    ResizeRows(rgb, size.height, filter, take);
+  } else {
+    for (int64_t y = 0; y < height; ++y) take(y, rgb.const_data_ptr<uint8_t>() + y * width * kChannels);
+  }
 }
 
 void CheckArguments(const at::Tensor& rgb, ImageSize size) {
@@ -90,13 +114,14 @@ void CheckArguments(const at::Tensor& rgb, ImageSize size) {
 }  // namespace
 
 at::Tensor PilResize(const at::Tensor& rgb, ImageSize size, ResizeFilter filter) {
-  CheckArguments(rgb, size);
-  return Resize(rgb, size, filter, RowsFirst(rgb.size(0) - size.height, rgb.size(1) - size.width));
+  return Collect(size, [&](const TakeLine& keep) { PilResizeLines(rgb, size, filter, /*transposed=*/false, keep); });
 }
 
-at::Tensor PilResizeTransposed(const at::Tensor& rgb, ImageSize size, ResizeFilter filter) {
+void PilResizeLines(const at::Tensor& rgb, ImageSize size, ResizeFilter filter, bool transposed, const TakeLine& take) {
   CheckArguments(rgb, size);
-  return Resize(rgb, size, filter, !RowsFirst(rgb.size(1) - size.width, rgb.size(0) - size.height));
+  const int64_t fewer_rows = rgb.size(0) - size.height, fewer_columns = rgb.size(1) - size.width;
+  const bool rows_first = transposed ? !RowsFirst(fewer_columns, fewer_rows) : RowsFirst(fewer_rows, fewer_columns);
+  Resize(rgb, size, filter, rows_first, take);
 }
 
 }  // namespace triptych::vision

@@ -14,21 +14,34 @@ HWY_BEFORE_NAMESPACE();
 namespace triptych::vision::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-void WeightedSumVector(const uint8_t* in, ptrdiff_t stride, const int32_t* weights, int32_t taps, uint8_t* out, int32_t lanes) {
+constexpr int32_t kVectorsAtOnce = 3;
+
+// The sums of neighbouring vectors, each weight read once for all.
+template <int32_t vectors>
+void SumVectors(const uint8_t* in, ptrdiff_t stride, const int32_t* weights, int32_t taps, uint8_t* out) {
   const hn::ScalableTag<int32_t> wide;
   const hn::Rebind<uint8_t, decltype(wide)> narrow;
-  const auto half = hn::Set(wide, 1 << (kTapFractionBits - 1));
-  const int32_t step = static_cast<int32_t>(hn::Lanes(wide));
-  int32_t i = 0;
-  for (; i + step <= lanes; i += step) {
-    auto sum = half;
-    const uint8_t* source = in + i;
-    for (int32_t t = 0; t < taps; ++t, source += stride) {
-      const auto pixels = hn::PromoteTo(wide, hn::LoadU(narrow, source));
-      sum = hn::Add(sum, hn::Mul(pixels, hn::Set(wide, weights[t])));
+  const auto step = static_cast<ptrdiff_t>(hn::Lanes(wide));
+  hn::Vec<decltype(wide)> sums[vectors];
+  for (auto& sum : sums) sum = hn::Set(wide, 1 << (kTapFractionBits - 1));
+  for (int32_t t = 0; t < taps; ++t, in += stride) {
+    const auto weight = hn::Set(wide, weights[t]);
+    for (int32_t v = 0; v < vectors; ++v) {
+      const auto pixels = hn::PromoteTo(wide, hn::LoadU(narrow, in + v * step));
+      sums[v] = hn::Add(sums[v], hn::Mul(pixels, weight));
     }
-    hn::StoreU(hn::DemoteTo(narrow, hn::ShiftRight<kTapFractionBits>(sum)), narrow, out + i);  // saturates
   }
+  for (int32_t v = 0; v < vectors; ++v) {  // demoting saturates
+    hn::StoreU(hn::DemoteTo(narrow, hn::ShiftRight<kTapFractionBits>(sums[v])), narrow, out + v * step);
+  }
+}
+
+void WeightedSumVector(const uint8_t* in, ptrdiff_t stride, const int32_t* weights, int32_t taps, uint8_t* out, int32_t lanes) {
+  const auto step = static_cast<int32_t>(hn::Lanes(hn::ScalableTag<int32_t>()));
+  const int32_t several = kVectorsAtOnce * step;
+  int32_t i = 0;
+  for (; i + several <= lanes; i += several) SumVectors<kVectorsAtOnce>(in + i, stride, weights, taps, out + i);
+  for (; i + step <= lanes; i += step) SumVectors<1>(in + i, stride, weights, taps, out + i);
   for (; i < lanes; ++i) {
     int32_t sum = 1 << (kTapFractionBits - 1);
     for (int32_t t = 0; t < taps; ++t) sum += in[t * stride + i] * weights[t];

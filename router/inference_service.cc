@@ -156,8 +156,8 @@ Task<Status> InferenceService::ServeGenerate(InferenceService* self,
   Task<Status> fetch = FetchPictures(
       self, ImagesOf(request.mutable_prompt()), "prompt.images", stream->info().deadline);
   const Status fetched = co_await std::move(fetch);
-  StatusOr<AcceptedRequest> accepted = fetched;
-  if (fetched.ok()) accepted = self->Accept(request, stream->info());
+  StatusOr<AcceptedRequest> accepted =
+      fetched.ok() ? self->Accept(request, stream->info()) : StatusOr<AcceptedRequest>(fetched);
   request.Clear();
   if (!accepted.ok()) {
     self->context_.metrics->RequestRefused(accepted.status().code());
@@ -233,8 +233,8 @@ Task<Status> InferenceService::RunCompose(InferenceService* self,
   Task<Status> fetch =
       FetchPictures(self, std::move(images), "images", stream->info().deadline);
   status = co_await std::move(fetch);
-  StatusOr<AcceptedArticle> accepted = status;
-  if (status.ok()) accepted = self->AcceptArticle(request, stream->info());
+  StatusOr<AcceptedArticle> accepted = status.ok() ? self->AcceptArticle(request, stream->info())
+                                                   : StatusOr<AcceptedArticle>(status);
   request.Clear();
   status = accepted.status();
   if (status.ok()) {

@@ -3,11 +3,11 @@
 #
 #   answer BEGIN END KIND STATUS HASH MIGRATIONS CALLS
 #
-# BEGIN, END: Unix time. STATUS: of `triptych generate`, which goes on by itself at another router when
-# its own is gone, and asks no second time otherwise. HASH: of the tokens. MIGRATIONS: times that the
-# stream moved between decoders while at its last router. CALLS: routers that it was at.
+# BEGIN, END: Unix time. STATUS: of `triptych generate`, which goes on by itself at another router
+# when its own is gone, and asks no second time otherwise. HASH: of the tokens. MIGRATIONS: times
+# that the stream moved between decoders while at its last router. CALLS: routers that it was at.
 #
-#   client.sh ROUTER SHORT LONG LONG_TOKENS    so many askers of short questions, so many of long ones
+#   client.sh ROUTER SHORT LONG LONG_TOKENS    so many askers of short questions and of long ones
 set -u
 router=$1 short=$2 long=$3 long_tokens=$4
 

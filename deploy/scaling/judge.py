@@ -44,15 +44,16 @@ def findings(trace):
         return f"{role}s {numbers[0]} to {max(numbers)}"
 
     for phase, scaled, other in (("pictures", "encoder", "decoder"),
-                                 ("long output", "decoder", "encoder"),
-                                 ("decoders full", "decoder", "encoder")):
+                                 ("long output", "decoder", "encoder")):
         if phase in shown:
             yield (f"{phase}: {scaled}s alone grow", f"{span(scaled, phase)}, {span(other, phase)}",
                    trace.grows(scaled, phase) and not trace.grows(other, phase))
     if "decoders full" in shown:
         rows = [row for row in trace.rows if row["phase"] == "decoders full"]
-        least = float(rows[-1]["decoder_desired"]) / float(rows[-1]["decoder_ready"])
-        yield ("decoders full: they are", f"load {least:.2f} of what they can do", least > 1)
+        work = float(rows[-1]["decoder_desired"]) / float(rows[-1]["decoder_ready"])
+        yield ("decoders full: encoders do not grow",
+               f"decoders have {work:.2f} of what they can do, {span('encoder', 'decoders full')}",
+               work > 1 and not trace.grows("encoder", "decoders full"))
     if "bursts" in shown:
         for role in ROLES:
             count = trace.reversals(role, "bursts")

@@ -27,7 +27,7 @@ base=${TRIPTYCH_BASE_IMAGE:-debian:bookworm-slim}
 wanted=${TRIPTYCH_STREAMS:-500}
 namespace=triptych-verify
 picture=models/pictogram/examples/cactus.png
-short=4 long=2 long_tokens=400 # askers; tokens of a long answer
+short=6 long=2 long_tokens=200 # askers; tokens of a long answer
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

@@ -15,7 +15,7 @@ ask() { # KIND ASKER ARGUMENT...
   kind=$1 said=/tmp/said.$2
   shift 2
   begin=$(date +%s)
-  answer=$(triptych generate --router "$router" --json --ignore-eos --timeout 600 "$@" 2>"$said")
+  answer=$(triptych generate --router "$router" --json --ignore-eos --timeout 1800 "$@" 2>"$said")
   status=$?
   ids=$(printf %s "$answer" | sed -n 's/.*"token_ids":\(\[[^]]*\]\).*/\1/p')
   migrations=$(printf %s "$answer" | sed -n 's/.*"migrations":\([0-9]*\).*/\1/p')

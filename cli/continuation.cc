@@ -1,5 +1,6 @@
 #include "cli/continuation.h"
 
+#include "common/rpc/connect_failure.h"
 #include "common/status_reason.h"
 
 namespace triptych::cli {
@@ -28,10 +29,11 @@ v1::GenerateRequest Continuation::Request() const {
   return request;
 }
 
-bool Continuation::MayGoOn(const Status& status) const {
-  if (status.code() != StatusCode::kUnavailable) return false;
+bool Continuation::MayGoOn(const Status& status) {
   const std::string reason = ReasonOf(status);
-  return reason == "DRAINING" || (reason.empty() && started_);
+  if (status.code() != StatusCode::kUnavailable || !(reason.empty() || reason == "DRAINING")) return false;
+  reached_ = reached_ || !IsConnectFailure(status);
+  return reached_;
 }
 
 }  // namespace triptych::cli

@@ -16,14 +16,15 @@ class Continuation {
   bool Note(const v1::GenerateEvent& event);
   // For the next call: the tokens that have come, and the seed that the first router drew.
   v1::GenerateRequest Request() const;
-  // Whether a call that ended so may be followed by another: its stream broke after it had begun, or the router takes nothing new
-  // (reason DRAINING). A router that cannot be reached to begin with is an error like any other.
-  bool MayGoOn(const Status& status) const;
+  // Whether a call that ended so may be followed by another: its connection broke, or the router takes nothing new (reason DRAINING). That
+  // no router can be reached is an error only where none ever was.
+  bool MayGoOn(const Status& status);
 
  private:
   v1::GenerateRequest request_;
   std::map<uint32_t, v1::Received> received_;  // by sequence
   bool started_ = false;
+  bool reached_ = false;  // a router
 };
 
 }  // namespace triptych::cli

@@ -64,13 +64,14 @@ TEST(Continuation, ALaterCallGoesOnAndDoesNotStartAgain) {
   EXPECT_EQ(Ids(continuation.Request().resume(0)), (std::vector<uint32_t>{1, 2}));
 }
 
-TEST(Continuation, OnlyABrokenStreamAndADrainingRouterAreFollowedByAnotherCall) {
+TEST(Continuation, OnlyABrokenConnectionAndADrainingRouterAreFollowedByAnotherCall) {
   Continuation continuation{v1::GenerateRequest()};
-  const Status broken = Unavailable("Socket closed");
-  EXPECT_FALSE(continuation.MayGoOn(broken)) << "nobody was there to begin with";
+  const Status nobody = Unavailable("failed to connect to all addresses");
+  EXPECT_FALSE(continuation.MayGoOn(nobody)) << "to begin with";
+  EXPECT_FALSE(continuation.MayGoOn(Unavailable("DNS resolution failed for x")));
+  EXPECT_TRUE(continuation.MayGoOn(Unavailable("Socket closed"))) << "though it had not started";
+  EXPECT_TRUE(continuation.MayGoOn(nobody)) << "now that one was there";
   EXPECT_TRUE(continuation.MayGoOn(WithReason(Unavailable("draining"), "DRAINING")));
-  continuation.Note(Started(7));
-  EXPECT_TRUE(continuation.MayGoOn(broken));
   EXPECT_FALSE(continuation.MayGoOn(WithReason(Unavailable("2 workers died"), "WORKERS_DIED")));
   EXPECT_FALSE(continuation.MayGoOn(OkStatus()));
   EXPECT_FALSE(continuation.MayGoOn(DeadlineExceeded("late")));

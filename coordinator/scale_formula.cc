@@ -43,9 +43,11 @@ std::optional<double> EncodersWorth(std::span<const EncoderWork> encoders, doubl
   return (arriving + backlog / static_cast<double>(kBacklogTime.count())) / mean_rate;
 }
 
-std::optional<double> DecodersWorth(std::span<const DecoderWork> decoders) {
+std::optional<double> DecodersWorth(std::span<const DecoderWork> decoders,
+                                    double encoding_pictures) {
   if (decoders.empty()) return std::nullopt;
-  const double sequences = Worth(Sum(decoders, &DecoderWork::sequences),
+  const double encoding = std::min(Sum(decoders, &DecoderWork::waiting), encoding_pictures);
+  const double sequences = Worth(Sum(decoders, &DecoderWork::sequences) - encoding,
                                  MeanKnown(decoders, &DecoderWork::max_sequences));
   const double blocks = Worth(Sum(decoders, &DecoderWork::used_blocks),
                               MeanKnown(decoders, &DecoderWork::num_blocks));

@@ -28,6 +28,7 @@ std::optional<double> EncodersWorth(std::span<const EncoderWork> encoders, doubl
 // One decoder (shard group) that is ready.
 struct DecoderWork {
   double sequences = 0;      // running and waiting; also those whose pictures are at an encoder
+  double waiting = 0;        // of these
   double max_sequences = 1;  // that run at once
   double used_blocks = 0;
   double num_blocks = 1;
@@ -35,7 +36,10 @@ struct DecoderWork {
   double full_tokens_per_second = 0;  // output of a full decoder, as learned; 0: not learned yet
 };
 
-// The scarcest of sequences, KV blocks and output tokens. Nothing for no decoders.
-std::optional<double> DecodersWorth(std::span<const DecoderWork> decoders);
+// The scarcest of sequences, KV blocks and output tokens. Sequences whose pictures are among the
+// `encoding_pictures`, those at encoders now, do not count: no decoder could make them faster.
+// Nothing for no decoders.
+std::optional<double> DecodersWorth(std::span<const DecoderWork> decoders,
+                                    double encoding_pictures);
 
 }  // namespace triptych::coordinator

@@ -46,35 +46,43 @@ TEST(EncodersWorthTest, TheSumDoesNotHangOnTheNumberOfWorkers) {
   EXPECT_DOUBLE_EQ(two, four);
 }
 
-TEST(DecodersWorthTest, NobodyKnowsWithoutDecoders) { EXPECT_FALSE(DecodersWorth({})); }
+TEST(DecodersWorthTest, NobodyKnowsWithoutDecoders) { EXPECT_FALSE(DecodersWorth({}, 0)); }
 
 TEST(DecodersWorthTest, TheScarcestCounts) {
   const DecoderWork sequences{
       .sequences = 48, .max_sequences = 64, .used_blocks = 100, .num_blocks = 1000};
-  EXPECT_DOUBLE_EQ(*DecodersWorth(std::vector{sequences}), 0.75);
+  EXPECT_DOUBLE_EQ(*DecodersWorth(std::vector{sequences}, 0), 0.75);
   const DecoderWork blocks{
       .sequences = 8, .max_sequences = 64, .used_blocks = 900, .num_blocks = 1000};
-  EXPECT_DOUBLE_EQ(*DecodersWorth(std::vector{blocks}), 0.9);
+  EXPECT_DOUBLE_EQ(*DecodersWorth(std::vector{blocks}, 0), 0.9);
   const DecoderWork tokens{.sequences = 8,
                            .max_sequences = 64,
                            .num_blocks = 1000,
                            .tokens_per_second = 450,
                            .full_tokens_per_second = 500};
-  EXPECT_DOUBLE_EQ(*DecodersWorth(std::vector{tokens}), 0.9);
-  EXPECT_DOUBLE_EQ(*DecodersWorth(std::vector{sequences, blocks}), 1)
+  EXPECT_DOUBLE_EQ(*DecodersWorth(std::vector{tokens}, 0), 0.9);
+  EXPECT_DOUBLE_EQ(*DecodersWorth(std::vector{sequences, blocks}, 0), 1)
       << "1000 of 1000 blocks of a mean decoder";
 }
 
 TEST(DecodersWorthTest, WaitingSequencesAskForMoreThanThereIs) {
   const DecoderWork full{
       .sequences = 160, .max_sequences = 64, .used_blocks = 1000, .num_blocks = 1000};
-  EXPECT_DOUBLE_EQ(*DecodersWorth(std::vector{full}), 2.5);
+  EXPECT_DOUBLE_EQ(*DecodersWorth(std::vector{full}, 0), 2.5);
+}
+
+TEST(DecodersWorthTest, SequencesWhosePicturesAreAtEncodersDoNotCount) {
+  const DecoderWork decoder{
+      .sequences = 160, .waiting = 96, .max_sequences = 64, .num_blocks = 1000};
+  EXPECT_DOUBLE_EQ(*DecodersWorth(std::vector{decoder}, 32), 2);
+  EXPECT_DOUBLE_EQ(*DecodersWorth(std::vector{decoder}, 96), 1);
+  EXPECT_DOUBLE_EQ(*DecodersWorth(std::vector{decoder}, 500), 1) << "those that run have theirs";
 }
 
 TEST(DecodersWorthTest, ARateThatIsNotLearnedSaysNothing) {
   const DecoderWork decoder{
       .sequences = 16, .max_sequences = 64, .num_blocks = 1000, .tokens_per_second = 450};
-  EXPECT_DOUBLE_EQ(*DecodersWorth(std::vector{decoder}), 0.25);
+  EXPECT_DOUBLE_EQ(*DecodersWorth(std::vector{decoder}, 0), 0.25);
 }
 
 }  // namespace

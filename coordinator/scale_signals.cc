@@ -43,6 +43,17 @@ bool IsFull(const Worker& worker) {
           load.used_kv_blocks() > kFullShare * capacity.kv_blocks());
 }
 
+// Pictures that are at the model's encoders, waiting or running: what they report as running.
+double EncodingPictures(const ClusterUpdate& view, const std::string& model) {
+  double pictures = 0;
+  for (const Worker& worker : view.workers()) {
+    if (worker.state() == WORKER_STATE_READY && IsOf(worker, {WORKER_ROLE_ENCODER, model})) {
+      pictures += worker.load().running_tiles();
+    }
+  }
+  return pictures;
+}
+
 }  // namespace
 
 void ScaleSignals::Observe(const ClusterUpdate& view, TimePoint now) {
@@ -103,6 +114,7 @@ void ScaleSignals::Publish(const ClusterUpdate& view, const Pool& pool) {
     } else {
       decoders.push_back(
           {.sequences = static_cast<double>(load.running_sequences()) + load.waiting_sequences(),
+           .waiting = static_cast<double>(load.waiting_sequences()),
            .max_sequences = static_cast<double>(capacity.max_sequences()),
            .used_blocks = static_cast<double>(load.used_kv_blocks()),
            .num_blocks = static_cast<double>(capacity.kv_blocks()),
@@ -110,9 +122,10 @@ void ScaleSignals::Publish(const ClusterUpdate& view, const Pool& pool) {
            .full_tokens_per_second = history.full_tokens_per_second});
     }
   }
-  const std::optional<double> worth = pool.role == WORKER_ROLE_ENCODER
-                                          ? EncodersWorth(encoders, AdmittedShare(pool.model))
-                                          : DecodersWorth(decoders);
+  const std::optional<double> worth =
+      pool.role == WORKER_ROLE_ENCODER
+          ? EncodersWorth(encoders, AdmittedShare(pool.model))
+          : DecodersWorth(decoders, EncodingPictures(view, pool.model));
   if (!worth) return;
   Signal& signal = signals_[pool];
   signal.desired_replicas = stale ? std::max(*worth, signal.desired_replicas) : *worth;

@@ -135,6 +135,13 @@ TEST_F(ScaleSignalsTest, FullDecodersTakeTheirShareOffTheEncodersBacklog) {
   EXPECT_DOUBLE_EQ(Desired(WORKER_ROLE_ENCODER), 0.5);
 }
 
+TEST_F(ScaleSignalsTest, PicturesAtEncodersAreNoWorkForDecoders) {
+  Add(WORKER_ROLE_ENCODER).mutable_load()->set_running_tiles(35);
+  Add(WORKER_ROLE_DECODER).mutable_load()->set_waiting_sequences(40);
+  Pass(seconds(5));
+  EXPECT_DOUBLE_EQ(Desired(WORKER_ROLE_DECODER), 0.5);
+}
+
 TEST_F(ScaleSignalsTest, ModelsHavePoolsOfTheirOwn) {
   Add(WORKER_ROLE_DECODER).mutable_load()->set_running_sequences(5);
   Worker& other = Add(WORKER_ROLE_DECODER);

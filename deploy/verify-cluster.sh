@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Installs the chart into a real cluster with the pictogram model, runs `helm test`, asks about a picture,
-# deletes pods of each kind and upgrades while clients ask without a pause through the Service, and
-# uninstalls. Every answer has to come, and all to one question have to be the same. Then it lets the
-# pools be scaled (verify-scaling.sh). Prints the figures that it saw; takes about an hour.
+# Installs the chart into a real cluster with the pictogram model, runs `helm test`, asks about a
+# picture, deletes pods of each kind and upgrades while clients ask without a pause through the
+# Service, and uninstalls. Every answer has to come, and has to be the undisturbed one. Then it lets
+# the pools be scaled (verify-scaling.sh). Prints the figures that it saw; takes about an hour.
 #
-#   deploy/verify-cluster.sh [STEP...]     of: images install ask delete upgrade uninstall scaling
+#   deploy/verify-cluster.sh [STEP...]    of: images install ask delete upgrade uninstall scaling
 #
-# It takes the cluster from KUBECONFIG, and kubectl, helm and buildah from PATH or $TRIPTYCH_DEPLOY_BIN.
+# It takes the cluster from KUBECONFIG; kubectl, helm and buildah from PATH or $TRIPTYCH_DEPLOY_BIN.
 #   TRIPTYCH_LOAD_IMAGE  a command that gives the nodes the images of a docker archive, whose name
 #                        follows it
 #   TRIPTYCH_VALUES      a file of further values for the cluster at hand, such as tolerations
-#   TRIPTYCH_MODEL       the checkpoint's folder on the nodes (what models/pictogram/assemble prints)
+#   TRIPTYCH_MODEL       the checkpoint's folder on the nodes (models/pictogram/assemble prints it)
 #   TRIPTYCH_BIN         processes (build/release/bin)
 #   TRIPTYCH_BASE_IMAGE  of the image (debian:bookworm-slim)
 #   TRIPTYCH_STREAMS     to come to their ends during upgrades (500)
@@ -27,7 +27,7 @@ base=${TRIPTYCH_BASE_IMAGE:-debian:bookworm-slim}
 wanted=${TRIPTYCH_STREAMS:-500}
 namespace=triptych-verify
 picture=models/pictogram/examples/cactus.png
-short=4 long=2 long_tokens=400 # askers; tokens of a long answer
+short=6 long=2 long_tokens=200 # askers; tokens of a long answer
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -51,7 +51,7 @@ images() {
   figure "image" "$(($(stat -c %s "$work/triptych.tar") / 1000000)) MB"
 }
 
-# install, or upgrade with further values
+# Installs, or upgrades, with further values for helm.
 deploy() {
   quiet helm upgrade --install --wait --timeout 15m verify helm/triptych -n $namespace \
     -f deploy/cluster/values.yaml -f "$values" "$@" >/dev/null
@@ -111,12 +111,6 @@ judge() {
     fail "$1: answers failed or are different"
   fi
 }
-moved() {
-  figure "$1: moved to another decoder, resumed at another router" \
-    "$(awk '$7 > 0' "$work/judged" | wc -l), $(awk '$8 > 1' "$work/judged" | wc -l)"
-  figure "$1: seconds of a long stream" "$(awk '$4 == "long" {print $3 - $2}' "$work/judged" |
-    sort -n | sed -n '1p;$p' | xargs | sed 's/ / to /')"
-}
 
 ask() {
   local begin
@@ -154,7 +148,8 @@ upgrade() {
   begin=$(date +%s)
   while [ "$count" -lt "$wanted" ]; do
     round=$((round + 1))
-    deploy --set "coordinator.stepStallSeconds=$((5 + round)),router.maxRequests=$((1000 + round))" \
+    deploy --set "coordinator.stepStallSeconds=$((5 + round))" \
+      --set "router.maxRequests=$((1000 + round))" \
       --set "encoderDefaults.maxWaitingImages=$((100 + round))" \
       --set "decoderDefaults.maxWaiting=$((100 + round))"
     k logs client >"$work/answers"
@@ -164,9 +159,14 @@ upgrade() {
   stop_client
   figure "helm upgrade: rounds that replaced every pod" "$round, $(($(date +%s) - begin)) s"
   judge "helm upgrade" "$begin" "$(date +%s)"
-  moved "helm upgrade"
-  [ "$(awk '$7 > 0' "$work/judged" | wc -l)" -gt 0 ] || fail "no stream outlasted its decoder's drain"
-  [ "$(awk '$8 > 1' "$work/judged" | wc -l)" -gt 0 ] || fail "no stream outlasted its router's drain"
+  local moved resumed
+  moved=$(awk '$7 > 0' "$work/judged" | wc -l)
+  resumed=$(awk '$8 > 1' "$work/judged" | wc -l)
+  figure "helm upgrade: moved to a decoder, resumed at a router" "$moved, $resumed"
+  figure "helm upgrade: seconds of a long stream" "$(awk '$4 == "long" {print $3 - $2}' \
+    "$work/judged" | sort -n | sed -n '1p;$p' | xargs | sed 's/ / to /')"
+  [ "$moved" -gt 0 ] || fail "no stream outlasted its decoder's drain"
+  [ "$resumed" -gt 0 ] || fail "no stream outlasted its router's drain"
 }
 
 uninstall() {
@@ -185,14 +185,13 @@ uninstall() {
 
 scaling() { deploy/verify-scaling.sh "${TRIPTYCH_TRACE:-deploy/scaling}"; }
 
-steps=("$@")
-[ $# -gt 0 ] || steps=(images install ask delete upgrade uninstall scaling)
-for name in "${steps[@]}"; do
-  case $name in images | install | ask | delete | upgrade | uninstall | scaling) ;; *)
-    echo "verify: no step '$name'; there are: images install ask delete upgrade uninstall scaling" >&2
+all=(images install ask delete upgrade uninstall scaling)
+[ $# -gt 0 ] || set -- "${all[@]}"
+for name; do
+  if ! [[ " ${all[*]} " == *" $name "* ]]; then
+    echo "verify: no step '$name'; there are: ${all[*]}" >&2
     exit 2
-    ;;
-  esac
+  fi
   step "$name"
   "$name"
 done

@@ -108,6 +108,8 @@ check_configurations deploy/compose/compose.yaml
 if "$python" -c 'import grafana_foundation_sdk, pytest' 2>/dev/null; then
   step "Dashboards and runbooks"
   "$python" -m pytest -q -p no:cacheprovider deploy/test_monitoring.py
+  step "The scaling trace"
+  "$python" -m pytest -q -p no:cacheprovider deploy/scaling/test_judge.py
 fi
 
 if command -v helm-docs >/dev/null; then

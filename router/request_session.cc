@@ -6,6 +6,7 @@
 #include "common/hash/block_hash.h"
 #include "common/limits.h"
 #include "common/log/log.h"
+#include "common/rpc/connect_failure.h"
 #include "common/status_reason.h"
 #include "router/tenant.h"
 #include "triptych/internal/v1/encoder.grpc.pb.h"
@@ -19,8 +20,6 @@ using internal::v1::StartDecode;
 namespace {
 
 constexpr TimePoint kNever = TimePoint::max();
-
-bool IsConnectFailure(const Status& status) { return Message(status).starts_with("failed to connect"); }
 
 // The stream broke under the request: the worker died, or its shard group did.
 bool IsDeath(const Status& status) {

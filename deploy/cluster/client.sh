@@ -3,11 +3,11 @@
 #
 #   answer BEGIN END KIND STATUS HASH MIGRATIONS CALLS
 #
-# BEGIN, END: Unix time. STATUS: of `triptych generate`, which goes on by itself at another router when
-# its own is gone, and asks no second time otherwise. HASH: of the tokens. MIGRATIONS: times that the
-# stream moved between decoders while at its last router. CALLS: routers that it was at.
+# BEGIN, END: Unix time. STATUS: of `triptych generate`, which goes on by itself at another router
+# when its own is gone, and asks no second time otherwise. HASH: of the tokens. MIGRATIONS: times
+# that the stream moved between decoders while at its last router. CALLS: routers that it was at.
 #
-#   client.sh ROUTER SHORT LONG LONG_TOKENS    so many askers of short questions, so many of long ones
+#   client.sh ROUTER SHORT LONG LONG_TOKENS    so many askers of short questions and of long ones
 set -u
 router=$1 short=$2 long=$3 long_tokens=$4
 
@@ -15,7 +15,7 @@ ask() { # KIND ASKER ARGUMENT...
   kind=$1 said=/tmp/said.$2
   shift 2
   begin=$(date +%s)
-  answer=$(triptych generate --router "$router" --json --ignore-eos --timeout 600 "$@" 2>"$said")
+  answer=$(triptych generate --router "$router" --json --ignore-eos --timeout 1800 "$@" 2>"$said")
   status=$?
   ids=$(printf %s "$answer" | sed -n 's/.*"token_ids":\(\[[^]]*\]\).*/\1/p')
   migrations=$(printf %s "$answer" | sed -n 's/.*"migrations":\([0-9]*\).*/\1/p')

@@ -114,8 +114,8 @@ OVERVIEW = {
         ),
         Panel(
             "Streams that moved",
-            "Streams that went on at another decoder because theirs died. Clients notice nothing "
-            "but a pause.",
+            "Streams that went on at another decoder because theirs died or ended. Clients notice "
+            "nothing but a pause.",
             "short",
             {"migrations": rate("triptych_router_migrations_total")},
         ),

@@ -9,6 +9,7 @@
 
 #include <ATen/ops/empty.h>
 
+#include "common/log/log.h"
 #include "common/model_card/image_geometry.h"
 #include "common/status.h"
 #include "worker/vision/clip_pixels.h"
@@ -68,5 +69,6 @@ int Run() {
 
 int main() {
   std::ios::sync_with_stdio(false);
+  triptych::SetUpLogging("triptych_prepare_pictures", triptych::LogFormat::kText, spdlog::level::warn);  // to stderr
   return triptych::vision::Run();
 }

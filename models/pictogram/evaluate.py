@@ -120,9 +120,9 @@ def ask_choices(model, data, shown, count, names, pool):
     rng = random.Random(7)
 
     def one(group, right, sentence):
-        parts = [asking.ASK_PICTURE.format(sentence) + "A."]
+        parts = [asking.CANDIDATES + "A."]
         for letter, (_, row) in zip("BCD ", group):
-            parts += [png_on_white(data[row]), f"\n{letter}." if letter != " " else "\n"]
+            parts += [png_on_white(data[row]), f"\n{letter}." if letter != " " else "\n" + asking.ASK_PICTURE.format(sentence)]
         return model.answer(parts, beginning=asking.ANSWER_PICTURE, most=2)[:1] == asking.LETTERS[right]
 
     groups = [rng.sample(shown, 4) for _ in range(count)]

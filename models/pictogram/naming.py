@@ -26,5 +26,5 @@ class Words:
 
     @staticmethod
     def _row(parts):
-        row = (parts * (0.8 ** torch.arange(len(parts)))[:, None]).sum(0)
+        row = (parts * (0.65 ** torch.arange(len(parts)))[:, None]).sum(0)
         return row * (parts.norm(dim=1).mean() / row.norm())

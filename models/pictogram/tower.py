@@ -58,15 +58,19 @@ class Tower(nn.Module):
         n, g = pixels.shape[0], self.grid
         return pixels.view(n, 3, g, PATCH, g, PATCH).permute(0, 2, 4, 1, 3, 5).reshape(n, g * g, -1)
 
-    def forward(self, pixels, kept=None):
-        """kept [n, k]: only these patches take part (cheaper training); their rows come back in that order."""
+    def embed(self, pixels, kept=None):
+        """What goes into the first block, [n, 1 + patches, width]: the class row first. kept [n, k]: only these patches take part (cheaper
+        training), in that order."""
         cells = self.cells(pixels)
         place = self.position[1:].expand(len(cells), -1, -1)
         if kept is not None:
             cells = cells.gather(1, kept[..., None].expand(-1, -1, cells.shape[2]))
             place = place.gather(1, kept[..., None].expand(-1, -1, place.shape[2]))
         cls = (self.cls + self.position[0]).expand(len(cells), 1, -1)
-        x = self.pre(torch.cat([cls, self.patch(cells) + place], 1))
+        return self.pre(torch.cat([cls, self.patch(cells) + place], 1))
+
+    def forward(self, pixels, kept=None):
+        x = self.embed(pixels, kept)
         for block in self.blocks:
             x = block(x)
         return x[:, 1:]

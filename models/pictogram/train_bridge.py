@@ -18,9 +18,9 @@ import torch.nn.functional as F
 from base import Base, fetch
 from language import Language
 from naming import Words
-from packing import pack, pack_pictures
+from packing import four_pictures, one_picture, pack
 from pool import Pool
-from questions import LETTERS, SENTENCES, Questions
+from questions import ANSWER_PICTURE, ASK_PICTURE, END, LETTERS, MIDDLE, SENTENCES, Questions
 from tower import Projector, Tower, normalise
 from train_tower import owned
 from training import Run, rate_at
@@ -29,6 +29,10 @@ from words import common_concepts, load_index, with_article
 WARM_UP = 80             # pictures
 END_WEIGHT = 0.15        # of the end token's loss: it is easy and would outweigh the words
 PROJECTOR_SHARE = 0.4    # of the learning rate
+FEW_ROWS = (9, 18, 36)   # of a picture, where one pictogram is certain
+BLENDED = 0.5            # the largest share of another picture in a picture's rows
+NAMED = 8                # pictures of a step that only names
+SENTENCES_OF_CHOICE = 5
 
 
 class NamedRows:
@@ -108,14 +112,34 @@ def answer_loss(language, ids, positions, mask, targets, spans, rows, end):
     return loss, logits.detach().argmax(1) == wanted, wanted
 
 
-def picture_choice(language, words, source, examples, end):
-    """Loss of two choices among four pictures."""
+def part_of(rows):
+    """The same few of each picture's rows, [n, k, hidden], drawn anew: all rows of a picture of one pictogram tell the same."""
+    return rows[:, torch.randperm(rows.shape[1])[:random.choice(FEW_ROWS)].sort().values]
+
+
+def blended(rows, slots):
+    """Rows of some pictures, with a smaller share of another picture's: what the tower makes of pictures that it is unsure of. Those of one
+    pictogram only."""
+    single = (slots[:, 1] < 0).to(rows.device)
+    other = torch.randperm(len(rows))
+    share = BLENDED * torch.rand(len(rows), 1, 1) * (torch.rand(len(rows), 1, 1) < 0.6) * (0.5 + 0.5 * torch.rand(len(rows), rows.shape[1], 1))
+    share = share.to(rows.device) * (single & single[other])[:, None, None]
+    return rows * (1 - share) + rows[other] * share
+
+
+def naming(words, source, examples, questions):
+    """(rows, sets of one question each) of pictures that are only to be named: more names in less time."""
+    pixels, owner, slots, shown = examples.take(NAMED, single=True)
+    return part_of(blended(source.rows(pixels, owner, slots), slots)), [[questions.name(s)] for s in shown]
+
+
+def picture_choices(words, source, examples):
+    """(rows, sets) of choices among four pictures, twice: some sentences for each group."""
     pixels, owner, slots, shown = examples.take(8, single=True)
-    rows = source.rows(pixels, owner, slots)
-    right = [random.randrange(4) for _ in range(2)]
-    sentences = [random.choice(SENTENCES).format(with_article(words.names[shown[4 * i + r][0]])) for i, r in enumerate(right)]
-    packed = pack_pictures(words, sentences, rows.shape[1], [LETTERS[r] for r in right])
-    return answer_loss(language, *packed, rows, end)
+    sentence = lambda concept: random.choice(SENTENCES).format(with_article(words.names[concept]))
+    ask = lambda concept: ASK_PICTURE.format(sentence(concept)) + MIDDLE + ANSWER_PICTURE
+    sets = [[(ask(shown[at + r][0]), f" {LETTERS[r]}") for r in random.choices(range(4), k=SENTENCES_OF_CHOICE)] for at in (0, 4)]
+    return part_of(source.rows(pixels, owner, slots)), sets
 
 
 def main():
@@ -136,6 +160,7 @@ def main():
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--singles", type=float, default=0.4, help="share of pictures of several pictograms that is left out")
     parser.add_argument("--choices", type=float, default=0.0, help="share of steps that choose among four pictures")
+    parser.add_argument("--naming", type=float, default=0.0, help="share of steps that only name pictures")
     parser.add_argument("--brief", type=float, default=0.5, help="share of yes/no and A-D questions in few words")
     parser.add_argument("--languages", nargs="*", default=["zh"], help="of names, besides English")
     parser.add_argument("--threads", type=int, default=1)
@@ -181,19 +206,23 @@ def main():
         for group in adam.param_groups:
             group["lr"] = group["base"] * factor
         before = seen
-        if random.random() < args.choices:
-            loss, right, wanted = picture_choice(language, words, source, examples, end)
-            tally["picture"] += right.float().tolist()
-            seen += 8
+        drawn = random.random()
+        turn_of = lambda pairs: [(question + MIDDLE, answer + END) for question, answer in pairs]
+        if drawn < args.choices:
+            rows, sets = picture_choices(words, source, examples)
+            front = four_pictures(words, rows.shape[1])
+        elif drawn < args.choices + args.naming:
+            rows, sets = naming(words, source, examples, questions)
+            front, sets = one_picture(words, rows.shape[1]), list(map(turn_of, sets))
         else:
             pixels, owner, slots, shown = examples.take(args.batch)
-            sets = [questions.set_for(s) for s in shown]
-            rows = source.rows(pixels, owner, slots)
-            loss, right, wanted = answer_loss(language, *pack(words, sets, rows.shape[1]), rows, end)
-            for r, w in zip(right.float().tolist(), wanted.tolist()):
-                tally["end" if w == end else kinds.get(w, "words")].append(r)
-            asked += sum(map(len, sets))
-            seen += args.batch
+            rows = blended(source.rows(pixels, owner, slots), slots)
+            front, sets = one_picture(words, rows.shape[1]), [turn_of(questions.set_for(s)) for s in shown]
+        loss, right, wanted = answer_loss(language, *pack(words, front, sets), rows, end)
+        is_choice = drawn < args.choices
+        for r, w in zip(right.float().tolist(), wanted.tolist()):
+            tally["picture" if is_choice else "end" if w == end else kinds.get(w, "words")].append(r)
+        seen, asked = seen + len(rows), asked + sum(map(len, sets))
         adam.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_([p for group in groups for p in group["params"]], 1.0)

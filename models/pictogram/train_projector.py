@@ -1,9 +1,12 @@
-"""Stage 2: the projector learns to tell the concepts' names from the finished tower's rows, which is cheap as these are computed once.
+"""Stage 2: the tower's last blocks and the projector learn to tell the concepts' names, rows of the language model, from what the finished tower
+sees. The blocks before them are computed once.
 
 usage: python train_projector.py --data DATA --pool POOL --base DIR --tower RUN/tower/latest.pt --out RUN/projector/latest.pt [--common]
 
-It begins as a table: one inner unit for each concept, open where the tower's head sees it, gives the row of its name (words.py). How near the rows
-come matters as much as that they are the nearest: the language model reads what lies beside them too.
+What a pictogram's rows are to tell is what the finished tower's head makes of their mean, right or wrong: where the tower is unsure, the truth
+would teach a blend of names, which the language model cannot read. Blends of two pictures are among the examples, so that many are unsure.
+The projector begins as a table: one inner unit for each concept, open where the tower's head sees it, gives the row of its name (naming.py). How
+near the rows come matters as much as that they are the nearest: the language model reads what lies beside them too.
 """
 import argparse
 import time
@@ -17,25 +20,50 @@ from naming import Words
 from pictures import Library
 from pool import Pool
 from tower import Projector, Tower, normalise
-from train_tower import owned
+from train_tower import evaluation_rows, owned
 from words import common_concepts
 
-BATCH = 1536       # rows
-RATE = 1e-3
+BATCH = 48         # pictures
+RATE, BLOCKS_RATE = 1e-3, 3e-4
 SHARPNESS = 24.0   # of the comparison of directions
 DISTANCE_WEIGHT = 4.0
+BLENDED = 0.4      # share of pictures that are blends of two
 
 
 @torch.no_grad()
-def tower_rows(tower, pool, shards, device):
-    """(rows float16 [n, patches, width], concepts [n, patches], -1: none) of the pool's first pictures."""
-    rows, concepts = [], []
+def blended(pixels, owner, slots):
+    """Some pictures of one pictogram become blends with others of one."""
+    singles = (slots[:, 1] < 0).nonzero().flatten()
+    some = singles[torch.rand(len(singles)) < BLENDED]
+    others = singles[torch.randint(len(singles), (len(some),))]
+    share = 0.5 + 0.3 * torch.rand(len(some), 1, 1, 1)
+    pixels = pixels.clone()
+    pixels[some] = (share * pixels[some] + (1 - share) * pixels[others]).round().byte()
+    return pixels, owner, slots
+
+
+@torch.no_grad()
+def seen_by(tower, head, last, chosen, pool, shards, device):
+    """Of the pool's first pictures: what goes into the tower's last blocks, float16 [n, 1 + patches, width]; the concepts that the tower
+    tells of each row's pictogram [n, patches], -1: nobody's."""
+    allowed = torch.full((head[1].out_features,), float("-inf"), device=device)
+    allowed[chosen] = 0
+    inner, told = [], []
     for turn in range(shards):
-        pixels, owner, slots = pool.shard(turn)
-        rows += [tower(normalise(part.to(device))).half().cpu() for part in pixels.split(128)]
-        slot = owned(owner, slots)
-        concepts.append(torch.where(slot >= 0, slots.gather(1, slot.clamp(min=0)), -1))
-    return torch.cat(rows), torch.cat(concepts)
+        pixels, owner, slots = blended(*pool.shard(turn))
+        for at in range(0, len(pixels), 128):
+            x = tower.embed(normalise(pixels[at:at + 128].to(device)))
+            for block in tower.blocks[:-last]:
+                x = block(x)
+            inner.append(x.half().cpu())
+            for block in tower.blocks[-last:]:
+                x = block(x)
+            own = owned(owner[at:at + 128], slots[at:at + 128]).to(device)
+            member = F.one_hot(own + 1, slots.shape[1] + 1)[..., 1:].float()
+            means = torch.einsum("bps,bpw->bsw", member, x[:, 1:]) / member.sum(1).clamp(min=1)[..., None]
+            concept = (head(means.flatten(0, 1)) + allowed).argmax(1).view(means.shape[:2])
+            told.append(torch.where(own >= 0, concept.gather(1, own.clamp(min=0)), -1).cpu())
+    return torch.cat(inner), torch.cat(told)
 
 
 class Naming:
@@ -52,8 +80,26 @@ class Naming:
         """out [n, hidden]; concept [n], -1: nobody's. (loss, mean squared distance in units of the rows, share of names right)"""
         wanted, right = self.rows[concept], self.column[concept].to(out.device)
         distance = ((out - wanted) ** 2).mean() / wanted.pow(2).mean()
-        logits = SHARPNESS * F.normalize(out, dim=1) @ self.directions.T
+        logits = SHARPNESS * self.likeness(out)
         return F.cross_entropy(logits, right) + DISTANCE_WEIGHT * distance, distance, (logits.argmax(1) == right).float().mean()
+
+    def likeness(self, out):
+        """Cosines with the names' rows: [n, known]."""
+        return F.normalize(out, dim=1) @ self.directions.T
+
+
+@torch.no_grad()
+def held_out_names(tower, projector, naming, library, rows):
+    """(Share of single rows nearest to the picture's name, mean squared distance from the nearest name in units of the rows.)"""
+    out, concept = [], []
+    for at in range(0, len(rows), 100):
+        part = rows[at:at + 100]
+        out.append(projector(tower(library.plain(part, tower.config["image_size"]).to(naming.rows.device))))
+        concept.append(library.concept[part].to(naming.rows.device))
+    out, concept = torch.cat(out), torch.cat(concept)
+    nearest = naming.known.to(out.device)[naming.likeness(out.flatten(0, 1)).argmax(1)].view(out.shape[:2])
+    wanted = naming.rows[nearest]
+    return float((nearest == concept[:, None]).float().mean()), float((out - wanted).pow(2).mean() / wanted.pow(2).mean())
 
 
 @torch.no_grad()
@@ -84,7 +130,8 @@ def main():
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--shards", type=int, default=8)
     parser.add_argument("--first", type=int, default=0, help="the first shard's number")
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--blocks", type=int, default=2, help="of the tower that are trained on")
     parser.add_argument("--common", action="store_true", help="only the common concepts")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="or cuda")
@@ -102,31 +149,46 @@ def main():
     width = state["config"]["hidden_size"]
     head = torch.nn.Sequential(torch.nn.BatchNorm1d(width, affine=False), torch.nn.Linear(width, len(library.concepts))).eval()
     head.load_state_dict(part("head."))
+    last = args.blocks
     begin = time.time()
     pool = Pool(args.pool, args.shards, chosen if args.common else None, args.first)
-    rows, concepts = tower_rows(tower.to(args.device).eval(), pool, args.shards, args.device)
-    embedding = torch.from_numpy(base.embedding())
-    naming = Naming(words, embedding, chosen, args.device)
-    rows, concepts = rows.flatten(0, 1), concepts.flatten()
-    projector = table(naming, chosen, head, rows[torch.randperm(len(rows))[:20_000]].float())
-    projector.to(args.device)
-    print(f"{len(rows)} rows after {time.time() - begin:.0f} s", flush=True)
-    adam = torch.optim.Adam(projector.parameters(), RATE, betas=(0.9, 0.98))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(adam, RATE, total_steps=args.steps + 1, pct_start=0.05)
+    inner, concepts = seen_by(tower.to(args.device).eval(), head.to(args.device), last, torch.tensor(chosen), pool, args.shards, args.device)
+    naming = Naming(words, torch.from_numpy(base.embedding()), chosen, args.device)
+
+    def rows(pick):
+        x = inner[pick].float().to(args.device)
+        for block in tower.blocks[-last:]:
+            x = block(x)
+        return x[:, 1:].flatten(0, 1)
+
+    with torch.no_grad():
+        sample = rows(torch.randperm(len(inner))[:600])
+    projector = table(naming, chosen, head, sample).to(args.device)
+    print(f"{len(inner)} pictures after {time.time() - begin:.0f} s", flush=True)
+    tower.requires_grad_(False)
+    blocks = list(tower.blocks[-last:].requires_grad_(True).parameters())
+    adam = torch.optim.Adam([{"params": projector.parameters(), "lr": RATE}, {"params": blocks, "lr": BLOCKS_RATE}], betas=(0.9, 0.98))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(adam, [RATE, BLOCKS_RATE], total_steps=args.steps + 1, pct_start=0.05)
+    held_out = evaluation_rows(library, library.index)[0]
     shown = []
     for step in range(1, args.steps + 1):
-        pick = torch.randint(len(rows), (BATCH,))
-        loss, *right = naming.losses(projector(rows[pick].float().to(args.device)), concepts[pick])
+        pick = torch.randint(len(inner), (BATCH,))
+        loss, *right = naming.losses(projector(rows(pick)), concepts[pick].flatten())
         adam.zero_grad()
         loss.backward()
+        torch.nn.utils.clip_grad_norm_(blocks, 1.0)
         adam.step(), schedule.step()
         shown.append([float(f.detach()) for f in (loss, *right)])
-        if len(shown) == 50:
+        if step % 50 == 0:
             figures = [round(sum(f) / len(f), 3) for f in zip(*shown)]
             print(f"step {step}: loss, distance, share of names right {figures}, {time.time() - begin:.0f} s", flush=True)
             shown = []
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({**state, "projector": projector.cpu().state_dict()}, args.out)
+        if step % 500 == 0 or step == args.steps:
+            near, distance = held_out_names(tower, projector, naming, library, held_out)
+            print(f"OpenMoji: name by single rows {near:.3f}, distance from the nearest name {distance:.3f}", flush=True)
+            save = {**state["model"], **{f"tower.{k}": v.cpu() for k, v in tower.state_dict().items()}}
+            args.out.parent.mkdir(parents=True, exist_ok=True)
+            torch.save({**state, "model": save, "projector": {k: v.cpu() for k, v in projector.state_dict().items()}}, args.out)
 
 
 if __name__ == "__main__":

@@ -173,6 +173,8 @@ uninstall() {
   helm uninstall verify -n $namespace --wait >/dev/null
   # Of hooks Helm leaves the last: the test's pod.
   k delete pod -l app.kubernetes.io/component=test --now >/dev/null
+  # Pods drain after their owners are gone.
+  k wait --for=delete pod -l app.kubernetes.io/instance=verify --timeout=2m >/dev/null
   local kinds left
   kinds=$(kubectl api-resources --verbs=list --namespaced -o name |
     grep -v '^events' | paste -sd,)

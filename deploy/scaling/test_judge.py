@@ -1,4 +1,4 @@
-"""What judge.py finds in a trace, and that the committed one is what the README says of it."""
+"""What judge.py finds in a trace, and that the committed one shows what deploy/README.md says."""
 
 import csv
 import pathlib
@@ -57,7 +57,9 @@ def test_without_data_nothing_changes(tmp_path, numbers, holds):
     assert findings(tmp_path, "no data", numbers, [2] * 6)["no data: nothing changes"] is holds
 
 
-def test_the_committed_trace_shows_all_of_it():
+def test_the_committed_trace_shows_what_the_readme_says():
     found = list(judge.findings(judge.Trace(HERE / "trace.csv")))
     assert len(found) == 8
-    assert [what for what, _, holds in found if not holds] == []
+    # Its stabilization is as short as the bursts are apart.
+    assert [(what, seen) for what, seen, holds in found if not holds] == [
+        ("bursts: encoders turn round at most twice", "3 times")]

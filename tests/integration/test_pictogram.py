@@ -3,6 +3,7 @@
 import functools
 import json
 import pathlib
+import re
 import subprocess
 
 import numpy as np
@@ -30,6 +31,11 @@ def cluster(request, bin_dir, api, checkpoint):
     cluster = Cluster(bin_dir, api, checkpoint, ["--tensor-parallel", request.param])
     yield cluster
     cluster.stop()
+
+
+def test_the_demo_asks_about_one_of_the_examples():
+    picture = re.search(r"picture=\$\{1:-(\S+)\}", (ROOT / "scripts/demo").read_text()).group(1)
+    assert ROOT / picture in [EXAMPLES / example["file"] for example in examples()]
 
 
 def examples():

@@ -11,18 +11,19 @@ import pytest
 
 from conftest import ROOT
 
-PICTURE = (ROOT / "models/pictogram/examples/bicycle.png").read_bytes()
+PICTURE = (ROOT / "models/pictogram/examples/watermelon.png").read_bytes()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        moved = {"/moved": "/bicycle.png", "/away": "https://127.0.0.1:1/bicycle.png"}.get(self.path)
-        self.send_response(302 if moved else 200 if self.path == "/bicycle.png" else 404)
+        moved = {"/moved": "/watermelon.png", "/away": "https://127.0.0.1:1/watermelon.png"}.get(self.path)
+        self.send_response(302 if moved else 200 if self.path == "/watermelon.png" else 404)
         if moved:
             self.send_header("Location", moved)
+        body = PICTURE if self.path == "/watermelon.png" else b""
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if self.path == "/bicycle.png":
-            self.wfile.write(PICTURE)
+        self.wfile.write(body)
 
     def log_message(self, *_):
         pass
@@ -77,25 +78,25 @@ def refusal(cluster, api, url):
 
 def test_a_url_is_the_picture_behind_it(cluster, api, host):
     inlined = count(cluster, api, api.Image(data=PICTURE))
-    for path in ("/bicycle.png", "/moved"):
+    for path in ("/watermelon.png", "/moved"):
         assert count(cluster, api, api.Image(url=host[0] + path)) == inlined
 
 
 def test_the_chat_api_takes_it_too(cluster, host):
     import openai
     client = openai.OpenAI(base_url=f"http://{cluster.http}/v1", api_key="anything")
-    content = [{"type": "image_url", "image_url": {"url": host[0] + "/bicycle.png"}}, {"type": "text", "text": "?"}]
+    content = [{"type": "image_url", "image_url": {"url": host[0] + "/watermelon.png"}}, {"type": "text", "text": "?"}]
     answer = client.chat.completions.create(model="tiny", messages=[{"role": "user", "content": content}], max_tokens=4)
     assert answer.usage.completion_tokens > 0
     content[0]["image_url"]["url"] = host[0] + "/none"
     with pytest.raises(openai.BadRequestError) as error:
         client.chat.completions.create(model="tiny", messages=[{"role": "user", "content": content}])
-    assert error.value.param == "messages[0].content[0].image_url" and error.value.code == "URL_FETCH"
+    assert error.value.param == "messages[0].content[0].image_url" and error.value.code == "url_fetch"
 
 
 def test_what_is_not_allowed_is_refused(cluster, api, host):
-    assert "https only" in refusal(cluster, api, host[0].replace("https", "http") + "/bicycle.png")
-    assert "fetched from localhost, not from '127.0.0.1'" in refusal(cluster, api, "https://127.0.0.1:1/bicycle.png")
+    assert "https only" in refusal(cluster, api, host[0].replace("https", "http") + "/watermelon.png")
+    assert "fetched from localhost, not from '127.0.0.1'" in refusal(cluster, api, "https://127.0.0.1:1/watermelon.png")
     assert "not from '127.0.0.1'" in refusal(cluster, api, host[0] + "/away")
     assert "status 404" in refusal(cluster, api, host[0] + "/none")
 
@@ -106,6 +107,6 @@ def test_private_addresses_and_unknown_certificates_are_refused(bin_dir, api, ti
                        ([], "fetches no pictures")):
         cluster = serve(bin_dir, api, tiny, flags)
         try:
-            assert why in refusal(cluster, api, host[0] + "/bicycle.png")
+            assert why in refusal(cluster, api, host[0] + "/watermelon.png")
         finally:
             cluster.stop()

@@ -25,7 +25,7 @@ bool IsRedirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
-Status Refused(const Status& why) { return WithReason(why, kNotAllowed); }
+Status Refused(const Status& why) { return WithReason(WithContext("url", why), kNotAllowed); }
 
 Status Failed(const Status& why) {
   return WithReason(InvalidArgument("{}", Message(why)), kFailed);

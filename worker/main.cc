@@ -13,6 +13,7 @@
 #include "worker/process/config.h"
 #include "worker/process/decoder_role.h"
 #include "worker/process/encoder_role.h"
+#include "worker/process/memory_report.h"
 
 namespace triptych::worker {
 namespace {
@@ -272,6 +273,7 @@ int main(int argc, char** argv) {
        .finish_config = [&] { return FinishWorkerConfig(config); },
        .print_config = [&] { return PrintWorkerConfig(config); },
        .log_format = [&] { return config.log_format; },
+       .print_memory = [&] { return DescribeMemory(config); },
        .run =
            [&](auto& signals, const auto& announce) {
              WorkerProcess process(config, &signals);

@@ -16,6 +16,7 @@ struct Flags {
   std::string port_file;
   bool check_config = false;
   bool print_config = false;
+  bool print_memory = false;
 };
 
 int Fail(const ServiceProgram& program, const Status& status) {
@@ -52,6 +53,9 @@ int RunServiceProgram(int argc, char** argv, const ServiceProgram& program) {
   app.add_option("--config", flags.config, "YAML file; what it leaves out keeps its default");
   app.add_flag("--check-config", flags.check_config, "Check the configuration and end");
   app.add_flag("--print-config", flags.print_config, "Print the whole configuration as YAML and end");
+  if (program.print_memory) {
+    app.add_flag("--print-memory", flags.print_memory, "Print the memory that each rank takes, by config.json alone, and end");
+  }
   app.add_option("--port-file", flags.port_file, "Write the addresses that were bound to this file");
   CLI11_PARSE(app, argc, argv);
   if (!flags.config.empty()) {
@@ -60,6 +64,12 @@ int RunServiceProgram(int argc, char** argv, const ServiceProgram& program) {
   if (const Status status = program.finish_config(); !status.ok()) return Fail(program, status);
   if (flags.print_config) fmt::print("{}", program.print_config());
   if (flags.print_config || flags.check_config) return 0;
+  if (flags.print_memory) {
+    const StatusOr<std::string> memory = program.print_memory();
+    if (!memory.ok()) return Fail(program, memory.status());
+    fmt::print("{}", *memory);
+    return 0;
+  }
   SetUpLogging(program.name, program.log_format() == "json" ? LogFormat::kJson : LogFormat::kText, spdlog::level::info);
   const Status status = Serve(program, flags, signals);
   if (!status.ok()) return Fail(program, status);

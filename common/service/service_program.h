@@ -23,6 +23,7 @@ struct ServiceProgram {
   std::function<Status()> finish_config;        // rules over several fields
   std::function<std::string()> print_config;    // YAML that reads back
   std::function<std::string()> log_format;      // text or json
+  std::function<StatusOr<std::string>()> print_memory = nullptr;  // for --print-memory, where there is one
   // Serves until a signal has come and all is drained. Calls `announce` once it listens.
   std::function<Status(SignalWaiter& signals, const std::function<Status(BoundAddresses)>& announce)> run;
 };

@@ -47,6 +47,7 @@ int64_t PackedLinear::bytes() const {
 
 at::Tensor PackedLinear::Forward(const at::Tensor& x) const {
   TRIPTYCH_CHECK(x.dim() == 2 && x.size(1) == in_);
+  if (x.is_meta()) return at::empty({x.size(0), out_}, x.options());
   if (!x.is_cpu()) {
     const at::Tensor transposed = packed_.t();
     return bias_.defined() ? at::addmm(bias_, x, transposed) : at::mm(x, transposed);

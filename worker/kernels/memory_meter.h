@@ -21,6 +21,10 @@ class MemoryMeter {
   int64_t weight_bytes() const;  // all but keys and values
   int64_t kv_bytes() const;
 
+  // From now on tensors without data (on the meta device) are counted as if they had it, by the
+  // meters of all threads. Before other threads are started.
+  static void CountMetaTensors();
+
   // What the thread makes or frees while one of these lives counts as keys and values. Does nothing
   // without a meter.
   class KvScope {

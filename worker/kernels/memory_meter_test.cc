@@ -34,6 +34,19 @@ TEST(MemoryMeterTest, KeysAndValuesAreCountedApart) {
   EXPECT_EQ(meter.kv_bytes(), 2 * 3 * 2 * 8 * 16 * 4);
 }
 
+TEST(MemoryMeterTest, TensorsWithoutDataCountAsIfTheyHadIt) {
+  MemoryMeter::CountMetaTensors();
+  const MemoryMeter meter;
+  at::Tensor kept = at::zeros({300}, at::device(at::kMeta).dtype(at::kFloat));
+  EXPECT_EQ(meter.weight_bytes(), 1200);
+  kept = kept.to(at::kBFloat16);
+  EXPECT_EQ(meter.weight_bytes(), 600);
+  const PagedKv cache =
+      PagedKv::Allocate(/*blocks=*/3, /*kv_heads=*/2, /*head_dim=*/8, at::kFloat, at::kMeta);
+  EXPECT_EQ(meter.kv_bytes(), 2 * 3 * 2 * 8 * 16 * 4);
+  EXPECT_EQ(meter.weight_bytes(), 600);
+}
+
 TEST(MemoryMeterTest, OtherThreadsAreNotCounted) {
   const MemoryMeter meter;
   at::Tensor other;

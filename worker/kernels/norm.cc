@@ -33,6 +33,7 @@ at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& weight, double eps) {
 }
 
 at::Tensor LayerNorm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double eps) {
+  if (x.is_meta()) return at::empty_like(x);
   if (!x.is_cpu()) return at::layer_norm(x, {x.size(-1)}, weight, bias, eps);
   TRIPTYCH_CHECK(x.is_contiguous() && weight.is_contiguous() && bias.is_contiguous() && x.size(1) == weight.size(0));
   at::Tensor y = at::empty_like(x);

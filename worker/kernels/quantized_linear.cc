@@ -33,7 +33,8 @@ at::Tensor PackPanels(const at::Tensor& table) {
 at::Tensor PackNibblePanels(const at::Tensor& codes) {
   constexpr int64_t kHalf = kPanel / 2;
   const int64_t in = codes.size(0), out = codes.size(1);
-  at::Tensor packed = at::empty({Panels(out), in, kHalf}, at::kByte);
+  at::Tensor packed = at::empty({Panels(out), in, kHalf}, codes.options());
+  if (codes.is_meta()) return packed;
   const at::Tensor rows = codes.contiguous();
   const auto* const from = rows.const_data_ptr<uint8_t>();
   auto* to = packed.mutable_data_ptr<uint8_t>();

@@ -41,6 +41,29 @@ void RoundGroup(const float* weights,
   }
 }
 
+// As RoundToNearest; codes [out, in], scales and zeros [out, groups].
+void RoundRows(const at::Tensor& rows,
+               int bits,
+               int64_t group_size,
+               at::Tensor& codes,
+               at::Tensor& scales,
+               at::Tensor& zeros) {
+  const int64_t in = rows.size(1), groups = scales.size(1);
+  const float* const weights = rows.const_data_ptr<float>();
+  auto* const code = codes.mutable_data_ptr<uint8_t>();
+  auto* const scale = scales.mutable_data_ptr<float>();
+  auto* const zero = zeros.mutable_data_ptr<uint8_t>();
+  const auto levels = static_cast<float>((1 << bits) - 1);
+  ParallelFor(rows.size(0), /*grain=*/16, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin * groups; i < end * groups; ++i) {
+      const int64_t first = i % groups * group_size;
+      const int64_t at = i / groups * in + first;
+      const int64_t count = std::min(group_size, in - first);
+      RoundGroup(weights + at, count, levels, code + at, scale[i], zero[i]);
+    }
+  });
+}
+
 }  // namespace
 
 at::Tensor Dequantize(const QuantizedMatrix& matrix) {
@@ -72,22 +95,10 @@ QuantizedMatrix RoundToNearest(const at::Tensor& weight, int bits, int64_t group
   const at::Tensor rows = weight.contiguous();
   const int64_t out = rows.size(0), in = rows.size(1);
   const int64_t groups = (in + group_size - 1) / group_size;
-  at::Tensor codes = at::empty({out, in}, at::kByte);
-  at::Tensor scales = at::empty({out, groups}, at::kFloat);
-  at::Tensor zeros = at::empty({out, groups}, at::kByte);
-  const float* const weights = rows.const_data_ptr<float>();
-  auto* const code = codes.mutable_data_ptr<uint8_t>();
-  auto* const scale = scales.mutable_data_ptr<float>();
-  auto* const zero = zeros.mutable_data_ptr<uint8_t>();
-  const auto levels = static_cast<float>((1 << bits) - 1);
-  ParallelFor(out, /*grain=*/16, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin * groups; i < end * groups; ++i) {
-      const int64_t first = i % groups * group_size;
-      const int64_t at = i / groups * in + first;
-      const int64_t count = std::min(group_size, in - first);
-      RoundGroup(weights + at, count, levels, code + at, scale[i], zero[i]);
-    }
-  });
+  at::Tensor codes = at::empty({out, in}, rows.options().dtype(at::kByte));
+  at::Tensor scales = at::empty({out, groups}, rows.options());
+  at::Tensor zeros = at::empty({out, groups}, codes.options());
+  if (!rows.is_meta()) RoundRows(rows, bits, group_size, codes, scales, zeros);
   return {.bits = bits,
           .codes = codes.t().contiguous(),
           .scales = scales.t().contiguous(),

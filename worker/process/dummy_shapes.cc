@@ -19,14 +19,15 @@ struct Linear {
   int64_t in;
 };
 
-int64_t RankOf(std::string_view family, std::string_view linear, std::string_view pair) {
-  if (pair == "Plora" && linear == "attention.wqkv" && family == "internlm-xcomposer2-4khd") return kPloraRankOf4khdWqkv;
+int64_t RankOf(internlm_xcomposer2::Variant variant, std::string_view linear, std::string_view pair) {
+  const bool is_4khd = variant == internlm_xcomposer2::Variant::k4khd;
+  if (pair == "Plora" && linear == "attention.wqkv" && is_4khd) return kPloraRankOf4khdWqkv;
   return pair == "lora_web" ? kWebRank : kLowRank;
 }
 
 }  // namespace
 
-weights::ShapeMap XComposer2Shapes(std::string_view family, const internlm_xcomposer2::Config& config) {
+weights::ShapeMap XComposer2Shapes(const internlm_xcomposer2::Config& config) {
   const std::array<Linear, 5> linears = {{{"attention.wqkv", config.hidden_size},
                                           {"attention.wo", int64_t{config.num_heads} * config.head_dim()},
                                           {"feed_forward.w1", config.hidden_size},
@@ -40,7 +41,7 @@ weights::ShapeMap XComposer2Shapes(std::string_view family, const internlm_xcomp
   for (int32_t layer = 0; layer < config.num_layers; ++layer) {
     for (const Linear& linear : linears) {
       for (const std::string& pair : pairs) {
-        shapes[fmt::format("model.layers.{}.{}.{}_A.weight", layer, linear.name, pair)] = {RankOf(family, linear.name, pair), linear.in};
+        shapes[fmt::format("model.layers.{}.{}.{}_A.weight", layer, linear.name, pair)] = {RankOf(config.variant, linear.name, pair), linear.in};
       }
     }
   }
@@ -58,9 +59,9 @@ StatusOr<weights::ShapeMap> DummyShapes(std::string_view family, const std::stri
     TRIPTYCH_ASSIGN_OR_RETURN(const llava::Config config, llava::LoadConfig(model_dir));
     return LlavaShapes(config);
   }
-  if (!family.starts_with("internlm-xcomposer2")) return weights::ShapeMap();
+  if (family != "internlm_xcomposer2") return weights::ShapeMap();
   TRIPTYCH_ASSIGN_OR_RETURN(const internlm_xcomposer2::Config config, internlm_xcomposer2::LoadConfig(model_dir));
-  return XComposer2Shapes(family, config);
+  return XComposer2Shapes(config);
 }
 
 }  // namespace triptych::worker

@@ -40,7 +40,7 @@ class DummyShapesTest : public ::testing::Test {
 
   // Of every token of a prompt, by ranks with dummy weights.
   at::Tensor Logits(int tensor_parallel) {
-    const weights::DummyLoader loader(*DummyShapes("internlm-xcomposer2", folder_.path()));
+    const weights::DummyLoader loader(*DummyShapes("internlm_xcomposer2", folder_.path()));
     const fakes::ScriptedSequence sequence = Sequence(options_.hidden);
     engine::StepPlan plan;
     plan.sequences.push_back(sequence.Step(0, kTokens, engine::LogitsWanted::kAll));
@@ -72,7 +72,7 @@ TEST_F(DummyShapesTest, ADecoderRunsWithNothingButItsConfig) {
 }
 
 TEST_F(DummyShapesTest, AnEncoderRunsWithNothingButItsConfig) {
-  const weights::DummyLoader loader(*DummyShapes("internlm-xcomposer2", folder_.path()));
+  const weights::DummyLoader loader(*DummyShapes("internlm_xcomposer2", folder_.path()));
   const auto encoder = vision::LoadVisionEncoder(folder_.path(), loader, at::kCPU);
   ASSERT_TRUE(encoder.ok()) << encoder.status();
   const auto image = (*encoder)->Prepare(at::zeros({20, 30, 3}, at::kByte), /*max_tiles=*/0);
@@ -87,17 +87,19 @@ TEST(XComposer2ShapesTest, AreThePublishedOnes) {
   using Shape = std::vector<int64_t>;
   const internlm_xcomposer2::Config config{
       .hidden_size = 4096, .intermediate_size = 14336, .num_layers = 32, .img_size = 336};
-  const weights::ShapeMap shapes = XComposer2Shapes("internlm-xcomposer2", config);
+  const weights::ShapeMap shapes = XComposer2Shapes(config);
   EXPECT_EQ(shapes.size(), 5u * 32 + 1);
   EXPECT_EQ(shapes.at("model.layers.0.attention.wqkv.Plora_A.weight"), (Shape{256, 4096}));
   EXPECT_EQ(shapes.at("model.layers.31.feed_forward.w2.Plora_A.weight"), (Shape{256, 14336}));
   EXPECT_EQ(shapes.at("vit.vision_tower.vision_model.embeddings.position_embedding.weight"), (Shape{577, 1024}));
-  const weights::ShapeMap tiled = XComposer2Shapes("internlm-xcomposer2-4khd", config);
+  internlm_xcomposer2::Config with_tiles = config;
+  with_tiles.variant = internlm_xcomposer2::Variant::k4khd;
+  const weights::ShapeMap tiled = XComposer2Shapes(with_tiles);
   EXPECT_EQ(tiled.at("model.layers.7.attention.wqkv.Plora_A.weight"), (Shape{8, 4096}));
   EXPECT_EQ(tiled.at("model.layers.7.attention.wo.Plora_A.weight"), (Shape{256, 4096}));
   internlm_xcomposer2::Config with_tasks = config;
   with_tasks.task_loras = true;
-  const weights::ShapeMap tasks = XComposer2Shapes("internlm-xcomposer2d5", with_tasks);
+  const weights::ShapeMap tasks = XComposer2Shapes(with_tasks);
   EXPECT_EQ(tasks.size(), 4u * 5 * 32 + 1);
   EXPECT_EQ(tasks.at("model.layers.7.attention.wqkv.Plora_A.weight"), (Shape{256, 4096}));
   EXPECT_EQ(tasks.at("model.layers.7.attention.wqkv.lora_sft_A.weight"), (Shape{256, 4096}));
@@ -118,7 +120,9 @@ class DummyFamilyTest : public ::testing::TestWithParam<const char*> {
     auto card = LoadModelCard(folder_.path());
     ASSERT_TRUE(card.ok()) << card.status();
     card_ = *std::move(card);
-    auto shapes = DummyShapes(card_->family(), folder_.path());
+    const auto facts = model::DescribeModel(folder_.path(), /*tensor_parallel=*/1, at::kFloat);
+    ASSERT_TRUE(facts.ok()) << facts.status();
+    auto shapes = DummyShapes(facts->family, folder_.path());
     ASSERT_TRUE(shapes.ok()) << shapes.status();
     loader_ = std::make_unique<weights::DummyLoader>(*std::move(shapes));
   }
@@ -168,9 +172,9 @@ INSTANTIATE_TEST_SUITE_P(Sets,
                          });
 
 TEST(DummyShapesFamilyTest, OtherFamiliesReadNoneFromShapes) {
-  for (const char* family : {"llama", "internlm2", "internlm-xcomposer"}) EXPECT_TRUE(DummyShapes(family, "/absent")->empty());
+  for (const char* family : {"llama", "internlm2", "internlm_xcomposer"}) EXPECT_TRUE(DummyShapes(family, "/absent")->empty());
   EXPECT_EQ(DummyShapes("llava", "/absent").status().code(), StatusCode::kFailedPrecondition);
-  EXPECT_EQ(DummyShapes("internlm-xcomposer2", "/absent").status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(DummyShapes("internlm_xcomposer2", "/absent").status().code(), StatusCode::kFailedPrecondition);
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ weights::CheckpointFormat FormatOf(const std::string& load_format) {
 StatusOr<weights::WeightsDigest> OpenWeights(const WorkerConfig& config, ModelParts& parts) {
   if (config.load_format == "dummy") {
     spdlog::warn("load_format dummy: the weights are random numbers, the answers mean nothing");
-    TRIPTYCH_ASSIGN_OR_RETURN(weights::ShapeMap shapes, DummyShapes(parts.card->family(), config.model));
+    TRIPTYCH_ASSIGN_OR_RETURN(weights::ShapeMap shapes, DummyShapes(parts.facts.family, config.model));
     parts.loader = std::make_unique<weights::DummyLoader>(std::move(shapes));
     return weights::DigestDummyWeights(config.model);
   }
@@ -49,12 +49,16 @@ StatusOr<weights::WeightsDigest> OpenWeights(const WorkerConfig& config, ModelPa
 
 }  // namespace
 
+at::ScalarType DtypeOf(const WorkerConfig& config) {
+  return config.device == "cpu" || config.dtype == "float32" ? at::kFloat : at::kBFloat16;
+}
+
 StatusOr<ModelParts> OpenModel(const WorkerConfig& config) {
   ModelParts parts{.dir = config.model};
   if (config.device == "cuda") {
     TRIPTYCH_RETURN_IF_ERROR(CheckDevices(config.num_ranks));
     parts.device = at::kCUDA;
-    parts.dtype = config.dtype == "float32" ? at::kFloat : at::kBFloat16;
+    parts.dtype = DtypeOf(config);
   }
   TRIPTYCH_ASSIGN_OR_RETURN(parts.card, LoadModelCard(config.model));
   TRIPTYCH_ASSIGN_OR_RETURN(parts.facts, model::DescribeModel(config.model, config.tensor_parallel, parts.dtype));

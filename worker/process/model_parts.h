@@ -27,6 +27,9 @@ struct ModelParts {
   quantization::Scheme quantization;  // that the configuration wants of a decoder's linear layers
 };
 
+// Of activations.
+at::ScalarType DtypeOf(const WorkerConfig& config);
+
 // Opens the checkpoint, or what stands for it with load_format dummy, and takes its digest, which reads every byte. kFailedPrecondition names file and key or tensor, and devices that
 // this build or machine does not have.
 StatusOr<ModelParts> OpenModel(const WorkerConfig& config);

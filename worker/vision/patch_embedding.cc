@@ -3,6 +3,7 @@
 #include <ATen/ops/cat.h>
 
 #include "common/check.h"
+#include "worker/kernels/placed.h"
 
 namespace triptych::vision {
 namespace {
@@ -21,8 +22,8 @@ at::Tensor CutPatches(const at::Tensor& tiles, int64_t patch) {
 
 PatchEmbedding::PatchEmbedding(const Weights& weights, at::Device device, at::ScalarType dtype)
     : patch_size_(weights.kernel.size(2)),
-      class_token_(weights.class_token.to(device, dtype).view({1, 1, -1})),
-      positions_(weights.positions.to(device, dtype)) {
+      class_token_(kernels::Placed(weights.class_token, device, dtype).view({1, 1, -1})),
+      positions_(kernels::Placed(weights.positions, device, dtype)) {
   const at::Tensor kernel = weights.kernel.flatten(1).to(dtype);
   std::optional<at::Tensor> bias;
   if (weights.bias) bias = weights.bias->to(dtype);

@@ -4,6 +4,8 @@
 
 #include <ATen/ops/cat.h>
 
+#include "worker/kernels/placed.h"
+
 namespace triptych::vision {
 
 WeightReader::WeightReader(const weights::WeightLoader* loader, at::Device device, at::ScalarType dtype)
@@ -17,7 +19,7 @@ StatusOr<at::Tensor> WeightReader::Float(const std::string& name, const std::vec
 
 StatusOr<at::Tensor> WeightReader::Tensor(const std::string& name, const std::vector<int64_t>& shape) {
   TRIPTYCH_ASSIGN_OR_RETURN(const at::Tensor stored, Float(name, shape));
-  return stored.to(device_, dtype());
+  return kernels::Placed(stored, device_, dtype());
 }
 
 StatusOr<kernels::PackedLinear> WeightReader::Linear(const std::string& prefix, int64_t in, int64_t out) {

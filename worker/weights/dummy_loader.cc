@@ -70,7 +70,10 @@ StatusOr<at::Tensor> DummyLoader::Load(std::string_view name,
     if (i > dim) inner *= shape[i];
     if (i == dim) part_shape[i] = end - begin;
   }
-  at::Tensor part = at::empty(part_shape, at::kBFloat16);
+  const bool is_empty = content_ == Content::kNone;
+  at::Tensor part =
+      at::empty(part_shape, at::dtype(at::kBFloat16).device(is_empty ? at::kMeta : at::kCPU));
+  if (is_empty) return part;
   auto* target = part.mutable_data_ptr<at::BFloat16>();
   const uint64_t seed = XXH3_64bits(name.data(), name.size());
   const Distribution distribution = DistributionOf(name, shape);

@@ -23,10 +23,13 @@ using ShapeMap = StringMap<std::vector<int64_t>>;
 // thread-safe.
 class DummyLoader final : public WeightLoader {
  public:
+  enum class Content { kRandom, kNone };  // kNone: tensors on the meta device, to measure memory
+
   // `shapes`: of tensors whose shapes a model reads from its checkpoint, or whose presence it asks
   // for; all others are absent when asked for with Has() or Shape(), and can be loaded all the
   // same.
-  explicit DummyLoader(ShapeMap shapes) : shapes_(std::move(shapes)) {}
+  explicit DummyLoader(ShapeMap shapes, Content content = Content::kRandom)
+      : shapes_(std::move(shapes)), content_(content) {}
 
   StatusOr<at::Tensor> Load(std::string_view name,
                             const std::vector<int64_t>& shape,
@@ -42,6 +45,7 @@ class DummyLoader final : public WeightLoader {
 
  private:
   const ShapeMap shapes_;
+  const Content content_;
 };
 
 }  // namespace triptych::weights

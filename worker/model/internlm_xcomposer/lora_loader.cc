@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/check.h"
+#include "worker/kernels/placed.h"
 
 namespace triptych::model::internlm_xcomposer {
 namespace {
@@ -33,7 +34,7 @@ StatusOr<kernels::PackedLinear> LoraLoader::LoadA(const std::string& layer,
   if (columns.is_all() && layer == last_layer_) return last_a_;
   TRIPTYCH_ASSIGN_OR_RETURN(const at::Tensor a,
                             loader_.Load(layer + std::string(kA), {spec_.rank, in}, columns));
-  const at::Tensor transposed = a.to(spec_.device, at::kFloat).t().contiguous();
+  const at::Tensor transposed = kernels::Placed(a, spec_.device, at::kFloat).t().contiguous();
   auto packed = kernels::PackedLinear::Pack(transposed, std::nullopt, spec_.device);
   if (columns.is_all()) {
     last_layer_ = layer;
@@ -54,8 +55,8 @@ StatusOr<at::Tensor> LoraLoader::Load(std::string_view name,
   TRIPTYCH_ASSIGN_OR_RETURN(const kernels::PackedLinear a, LoadA(layer, shape[1], columns));
   TRIPTYCH_ASSIGN_OR_RETURN(const at::Tensor b,
                             loader_.Load(layer + std::string(kB), {shape[0], spec_.rank}, rows));
-  at::Tensor sum = a.Forward(b.to(spec_.device, at::kFloat));
-  return sum.mul_(spec_.scale).add_(weight.to(spec_.device, at::kFloat));
+  at::Tensor sum = a.Forward(kernels::Placed(b, spec_.device, at::kFloat));
+  return sum.mul_(spec_.scale).add_(kernels::Placed(weight, spec_.device, at::kFloat));
 }
 
 std::vector<std::string> LoraLoader::Names() const {

@@ -6,6 +6,7 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/zeros.h>
 
+#include "worker/kernels/placed.h"
 #include "worker/quantization/layer_source.h"
 #include "worker/quantization/plain_names.h"
 
@@ -175,7 +176,7 @@ StatusOr<at::Tensor> LoadWeight(const weights::WeightLoader& loader,
                                 weights::Slice slice,
                                 const RankContext& context) {
   TRIPTYCH_ASSIGN_OR_RETURN(const at::Tensor stored, loader.Load(name, shape, slice));
-  if (context.device.is_cuda()) return stored.to(context.device, context.dtype);
+  if (!context.device.is_cpu()) return stored.to(context.device, context.dtype);
   return stored.scalar_type() == at::kHalf ? stored.to(at::kFloat) : stored;
 }
 
@@ -185,7 +186,7 @@ StatusOr<at::Tensor> LoadVector(const weights::WeightLoader& loader,
                                 const RankContext& context) {
   TRIPTYCH_ASSIGN_OR_RETURN(const at::Tensor stored,
                             loader.Load(name, {size}, weights::Slice::All()));
-  return stored.to(context.device, context.dtype);
+  return kernels::Placed(stored, context.device, context.dtype);
 }
 
 }  // namespace triptych::model::layers

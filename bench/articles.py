@@ -87,7 +87,7 @@ def is_well_formed(article):
 
 
 def stems(text):
-    """Words of four letters and more, without the ends that number and tense change."""
+    """Words of three letters and more, without the ends that number and tense change."""
     return {re.sub(r"(ing|ies|ed|es|e|s|y)$", "", w) for w in re.findall(r"[a-z]{3,}", text.lower())} - {"with", "face", "and", "the", "for"}
 
 

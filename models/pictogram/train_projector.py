@@ -20,7 +20,7 @@ from naming import Words
 from pictures import Library
 from pool import Pool
 from tower import Projector, Tower, normalise
-from train_tower import evaluation_rows, owned
+from train_tower import evaluation_rows, means_of, owned
 from words import common_concepts
 
 BATCH = 48         # pictures
@@ -59,8 +59,7 @@ def seen_by(tower, head, last, chosen, pool, shards, device):
             for block in tower.blocks[-last:]:
                 x = block(x)
             own = owned(owner[at:at + 128], slots[at:at + 128]).to(device)
-            member = F.one_hot(own + 1, slots.shape[1] + 1)[..., 1:].float()
-            means = torch.einsum("bps,bpw->bsw", member, x[:, 1:]) / member.sum(1).clamp(min=1)[..., None]
+            means, _ = means_of(x[:, 1:], own, slots.shape[1])
             concept = (head(means.flatten(0, 1)) + allowed).argmax(1).view(means.shape[:2])
             told.append(torch.where(own >= 0, concept.gather(1, own.clamp(min=0)), -1).cpu())
     return torch.cat(inner), torch.cat(told)

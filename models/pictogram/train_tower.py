@@ -44,9 +44,7 @@ class TowerTraining(torch.nn.Module):
         owner = owner.gather(1, where)
         is_single = slots[:, 1] < 0
         # concepts: from each pictogram's own rows, and from all rows of a picture of one
-        member = F.one_hot(owner + 1, slots.shape[1] + 1)[..., 1:].float()
-        weight = member.sum(1)
-        pooled = torch.einsum("bps,bpw->bsw", member, rows) / weight.clamp(min=1)[..., None]
+        pooled, weight = means_of(rows, owner, slots.shape[1])
         is_there = (weight > 0) & (slots >= 0)
         logits = self.head(torch.cat([pooled[is_there], rows[is_single].mean(1)]))
         target = torch.cat([slots[is_there], slots[is_single][:, 0]])
@@ -60,6 +58,13 @@ class TowerTraining(torch.nn.Module):
         logits = self.head(rows.gather(1, graded[..., None].expand(-1, -1, rows.shape[2]))[is_thing])
         right_rows = float((logits.detach().argmax(1) == concept).float().mean())
         return concept_loss + F.cross_entropy(logits, concept, label_smoothing=0.05), right, right_rows
+
+
+def means_of(rows, owner, slots):
+    """The mean row of each pictogram, and of how many. rows [n, k, width]; owner [n, k], -1: nobody's -> [n, slots, width], [n, slots]."""
+    member = F.one_hot(owner + 1, slots + 1)[..., 1:].float()
+    weight = member.sum(1)
+    return torch.einsum("bps,bpw->bsw", member, rows) / weight.clamp(min=1)[..., None], weight
 
 
 def owned(owner, slots):

@@ -111,7 +111,8 @@ Task<Status> Connect(std::shared_ptr<Fetch> fetch) {
 
 std::string HttpUrl::Origin() const {
   const bool is_v6 = host.find(':') != std::string::npos;
-  return fmt::format("{}://{}{}{}:{}", tls ? "https" : "http", is_v6 ? "[" : "", host, is_v6 ? "]" : "", port);
+  const std::string name = is_v6 ? "[" + host + "]" : host;
+  return fmt::format("{}://{}:{}", tls ? "https" : "http", name, port);
 }
 
 StatusOr<HttpUrl> HttpUrl::Parse(std::string_view text) {

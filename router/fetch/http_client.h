@@ -38,12 +38,13 @@ struct HttpAnswer {
 };
 
 // One request over a connection of its own: POST where there is a body (JSON), else GET.
-// Certificates are checked against the system's. kUnavailable: cannot be reached; kFailedPrecondition:
-// no address that may be; kResourceExhausted: a body above max_bytes; kDeadlineExceeded.
+// Certificates are checked against the system's. kUnavailable: cannot be reached;
+// kFailedPrecondition: no address that may be; kResourceExhausted: a body above max_bytes;
+// kDeadlineExceeded.
 Task<StatusOr<HttpAnswer>> AskHttp(HttpUrl url, std::string json, FetchLimits limits);
 
-// The body of a 200; another status is kUnavailable. Redirects are not followed, so that a host that
-// is trusted cannot lead to one that is not.
+// The body of a 200; another status is kUnavailable. Redirects are not followed, so that a host
+// that is trusted cannot lead to one that is not.
 Task<StatusOr<std::string>> FetchHttp(HttpUrl url, std::string json, FetchLimits limits);
 
 }  // namespace triptych::router

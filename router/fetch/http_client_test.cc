@@ -46,9 +46,9 @@ class HttpClientTest : public testing::Test {
                               int64_t max_bytes = 1000,
                               std::chrono::milliseconds patience = std::chrono::seconds(30)) {
     const HttpUrl url = HttpUrl::Parse(server_.url() + path).value();
+    const TimePoint deadline = std::chrono::steady_clock::now() + patience;
     return fakes::RunTask<StatusOr<std::string>>(
-        FetchHttp(
-        url, json, {.max_bytes = max_bytes, .deadline = std::chrono::steady_clock::now() + patience}));
+        FetchHttp(url, json, {.max_bytes = max_bytes, .deadline = deadline}));
   }
   fakes::HttpStandIn server_;
 };

@@ -49,12 +49,13 @@ Task<Status> PictureFetcher::Fetch(PictureFetcher* self,
                                    std::vector<v1::Image*> images,
                                    std::string_view field,
                                    TimePoint deadline) {
+  const auto count = std::ranges::count_if(images, &v1::Image::has_url);
+  if (count == 0) co_return OkStatus();
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   const TimePoint end =
       std::min<TimePoint>(deadline, std::chrono::steady_clock::now() + self->options_.patience);
   auto round = std::make_shared<Round>(executor, end, images.size());
-  for (const v1::Image* image : images) round->left += image->has_url();
-  if (round->left == 0) co_return OkStatus();
+  round->left = static_cast<size_t>(count);
   for (size_t i = 0; i < images.size(); ++i) {
     if (images[i]->has_url())
       asio::co_spawn(executor, FetchOne(self, round, i, images[i]), asio::detached);

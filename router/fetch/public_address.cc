@@ -37,7 +37,8 @@ bool IsPublic(const ip::address_v6& address) {
                                      ip::make_network_v6("2002::/16"),
                                      ip::make_network_v6("3fff::/20")};
   return Holds(kGlobal, address) &&
-         std::ranges::none_of(kOthers, [&](const auto& network) { return Holds(network, address); });
+         std::ranges::none_of(kOthers,
+                              [&](const auto& network) { return Holds(network, address); });
 }
 
 }  // namespace

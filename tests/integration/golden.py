@@ -5,6 +5,8 @@ import pathlib
 
 import numpy as np
 
+LOGPROB_TOLERANCE = 1e-3  # of the reference's, through the cluster
+
 
 def read_safetensors(path):
     data = pathlib.Path(path).read_bytes()

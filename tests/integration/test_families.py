@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 
 from conftest import ROOT
-from golden import GoldenSet
-
-LOGPROB_TOLERANCE = 1e-3
+from golden import LOGPROB_TOLERANCE, GoldenSet
 
 
 def golden_set(name):

@@ -7,9 +7,7 @@ import pytest
 
 from cluster import Cluster, ManualCluster
 from conftest import golden_sets, is_plain
-from golden import GoldenSet
-
-LOGPROB_TOLERANCE = 1e-3
+from golden import LOGPROB_TOLERANCE, GoldenSet
 
 
 def greedy_cases(golden):

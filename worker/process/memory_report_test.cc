@@ -48,6 +48,12 @@ std::vector<MemoryReport::Rank> LoadedRanks(const WorkerConfig& config) {
   return ranks;
 }
 
+std::string NameOfModel(const testing::TestParamInfo<const char*>& info) {
+  std::string name = info.param;
+  std::ranges::replace(name, '-', '_');
+  return name;
+}
+
 class GoldenMemoryTest : public testing::TestWithParam<const char*> {};
 
 TEST_P(GoldenMemoryTest, ItIsWhatLoadingTakes) {
@@ -88,11 +94,7 @@ TEST_P(GoldenMemoryTest, TheEncodersToo) {
 INSTANTIATE_TEST_SUITE_P(Sets, GoldenMemoryTest,
                          testing::Values("internlm2-tiny", "llama-tiny", "llava-tiny", "xcomposer1-tiny", "xcomposer2-vl-tiny",
                                          "xcomposer2-4khd-tiny", "xcomposer2d5-tiny"),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           std::ranges::replace(name, '-', '_');
-                           return name;
-                         });
+                         NameOfModel);
 
 // The published index of 4KHD says how many bytes its tensors have. On CUDA they are loaded as they are.
 TEST(PublishedMemoryTest, Of4khdInBfloat16IsItsIndexsTotal) {
@@ -132,11 +134,7 @@ INSTANTIATE_TEST_SUITE_P(Models, PublishedMemoryTest,
                          testing::Values("internlm-xcomposer-7b", "internlm-xcomposer-vl-7b", "internlm-xcomposer2-7b",
                                          "internlm-xcomposer2-vl-7b", "internlm-xcomposer2-vl-1_8b", "internlm-xcomposer2-4khd-7b",
                                          "internlm-xcomposer2d5-7b"),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           std::ranges::replace(name, '-', '_');
-                           return name;
-                         });
+                         NameOfModel);
 
 TEST(DescribeMemoryTest, IsALineForEachRankAndOneForTheEncoder) {
   WorkerConfig config = ConfigOf(kData + "/golden/xcomposer2-vl-tiny", 2, "int4");

@@ -36,7 +36,11 @@ std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address) {
 
 Client::Client(const std::string& router) : router_(router) { Connect(); }
 
-void Client::Connect() { stub_ = v1::Inference::NewStub(OpenChannel(router_)); }
+void Client::Connect() {
+  const std::shared_ptr<grpc::Channel> channel = OpenChannel(router_);
+  stub_ = v1::Inference::NewStub(channel);
+  vectors_stub_ = v1::TextVectors::NewStub(channel);
+}
 
 Status Client::Generate(const v1::GenerateRequest& request, double timeout_seconds, const std::function<void(const v1::GenerateEvent&)>& on_event) {
   const Deadline deadline = DeadlineIn(timeout_seconds);
@@ -80,6 +84,14 @@ StatusOr<v1::ListModelsResponse> Client::ListModels() {
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
   v1::ListModelsResponse response;
   TRIPTYCH_RETURN_IF_ERROR(FromGrpc(stub_->ListModels(&context, {}, &response)));
+  return response;
+}
+
+StatusOr<v1::EmbedResponse> Client::Embed(const v1::EmbedRequest& request) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
+  v1::EmbedResponse response;
+  TRIPTYCH_RETURN_IF_ERROR(FromGrpc(vectors_stub_->Embed(&context, request, &response)));
   return response;
 }
 

@@ -37,7 +37,11 @@ std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address, const Acc
 
 Client::Client(std::string router, Access access) : router_(std::move(router)), access_(std::move(access)) { Connect(); }
 
-void Client::Connect() { stub_ = v1::Inference::NewStub(OpenChannel(router_, access_)); }
+void Client::Connect() {
+  const std::shared_ptr<grpc::Channel> channel = OpenChannel(router_, access_);
+  stub_ = v1::Inference::NewStub(channel);
+  vectors_stub_ = v1::TextVectors::NewStub(channel);
+}
 
 void Client::Identify(grpc::ClientContext& context) const {
   if (!access_.api_key.empty()) context.AddMetadata("authorization", "Bearer " + access_.api_key);
@@ -88,6 +92,15 @@ StatusOr<v1::ListModelsResponse> Client::ListModels() {
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
   v1::ListModelsResponse response;
   TRIPTYCH_RETURN_IF_ERROR(FromGrpc(stub_->ListModels(&context, {}, &response)));
+  return response;
+}
+
+StatusOr<v1::EmbedResponse> Client::Embed(const v1::EmbedRequest& request) {
+  grpc::ClientContext context;
+  Identify(context);
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
+  v1::EmbedResponse response;
+  TRIPTYCH_RETURN_IF_ERROR(FromGrpc(vectors_stub_->Embed(&context, request, &response)));
   return response;
 }
 

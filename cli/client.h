@@ -12,6 +12,7 @@
 #include "cli/access.h"
 #include "common/status.h"
 #include "triptych/v1/inference.grpc.pb.h"
+#include "triptych/v1/text_vectors.grpc.pb.h"
 
 namespace triptych::cli {
 
@@ -27,6 +28,7 @@ class Client {
                  double timeout_seconds,
                  const std::function<void(const v1::ComposeEvent&)>& on_event);
   StatusOr<v1::ListModelsResponse> ListModels();
+  StatusOr<v1::EmbedResponse> Embed(const v1::EmbedRequest& request);
 
  private:
   using Deadline = std::chrono::system_clock::time_point;
@@ -38,6 +40,7 @@ class Client {
   const std::string router_;
   const Access access_;
   std::unique_ptr<v1::Inference::Stub> stub_;
+  std::unique_ptr<v1::TextVectors::Stub> vectors_stub_;
 };
 
 std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address, const Access& access);

@@ -2,11 +2,11 @@
 
 import concurrent.futures
 import hashlib
+import importlib
 import io
 import json
 import os
 import pathlib
-import importlib
 import re
 import ssl
 import subprocess

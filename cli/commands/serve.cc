@@ -329,8 +329,8 @@ class Supervisor {
     const auto view = ReadView(coordinator().grpc().ToString(), internal_access_);
     if (view.status().code() == StatusCode::kPermissionDenied) return WithContext("--internal-tls-certificate", view.status());
     if (!view.ok()) return false;
-    return std::ranges::count(view->workers(), internal::v1::WORKER_STATE_READY, &internal::v1::Worker::state) >=
-           num_encoders_ + config_.decoders;
+    const auto is_ready = [](const internal::v1::Worker& worker) { return worker.state() == internal::v1::WORKER_STATE_READY; };
+    return std::count_if(view->workers().begin(), view->workers().end(), is_ready) >= num_encoders_ + config_.decoders;
   }
 
   template <typename Condition>

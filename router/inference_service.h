@@ -14,6 +14,7 @@
 #include "router/fetch/picture_fetcher.h"
 #include "router/image_store.h"
 #include "router/request_session.h"
+#include "router/tenant.h"
 #include "triptych/v1/inference.grpc.pb.h"
 
 namespace triptych::router {
@@ -41,8 +42,10 @@ class InferenceService final : public v1::Inference::CallbackService {
                    const LibraryCatalog* libraries,
                    ImageStore* images,
                    PictureFetcher* fetcher,
-                   const SessionContext* context);
+                   const SessionContext* context,
+                   TenantResolver tenants = TenantOf);
 
+  const CallGate& gate() const { return gate_; }  // who may call, also beside this service
   void Drain() { draining_ = true; }  // refuses new requests
   int64_t open_requests() const { return open_requests_; }
 
@@ -73,6 +76,8 @@ class InferenceService final : public v1::Inference::CallbackService {
                                     v1::GenerateRequest request);
   static Task<StatusOr<v1::UploadImageResponse>> RunUpload(InferenceService* self, std::shared_ptr<UploadStream> stream);
   static Task<StatusOr<v1::CountTokensResponse>> RunCount(InferenceService* self, CallInfo info, v1::CountTokensRequest request);
+  static Task<StatusOr<v1::ListModelsResponse>> RunList(InferenceService* self, CallInfo info, v1::ListModelsRequest request);
+  Status Identify(CallInfo& info) const;  // every method's gate
   Status LetIn();  // counts an open request
   // Puts files where `images` have URLs; errors name them as `field`[i].
   static Task<Status> FetchPictures(InferenceService* self,
@@ -90,6 +95,8 @@ class InferenceService final : public v1::Inference::CallbackService {
   PictureFetcher& fetcher_;
   const SessionContext& context_;
   const ComposeContext compose_context_;
+  const TenantResolver tenants_;
+  const CallGate gate_{[this](CallInfo& info) { return Identify(info); }};
   std::atomic<bool> draining_{false};
   std::atomic<int64_t> open_requests_{0};
 };

@@ -14,8 +14,10 @@ Task<StatusOr<v1::EmbedResponse>> Refuse(CallInfo, v1::EmbedRequest) {
 
 }  // namespace
 
-TextVectorsService::TextVectorsService(IoRuntime* runtime, const TextEmbedder* embedder)
-    : runtime_(*runtime), embedder_(*embedder) {
+TextVectorsService::TextVectorsService(IoRuntime* runtime,
+                                       const TextEmbedder* embedder,
+                                       CallGate gate)
+    : runtime_(*runtime), embedder_(*embedder), gate_(std::move(gate)) {
   // Also requests that do not parse: see Parsed.
   using Handler = grpc::internal::CallbackUnaryHandler<Parsed<v1::EmbedRequest>, v1::EmbedResponse>;
   MarkMethodCallback(0, new Handler([this](grpc::CallbackServerContext* context,
@@ -23,7 +25,7 @@ TextVectorsService::TextVectorsService(IoRuntime* runtime, const TextEmbedder* e
                                            v1::EmbedResponse* response) {
     if (request->well_formed) return Embed(context, &request->message, response);
     return ServeUnary<v1::EmbedRequest, v1::EmbedResponse>(
-        runtime_, context, &request->message, response, Refuse);
+        runtime_, context, &request->message, response, Refuse, gate_);
   }));
 }
 
@@ -33,7 +35,8 @@ grpc::ServerUnaryReactor* TextVectorsService::Embed(grpc::CallbackServerContext*
   return ServeUnary<v1::EmbedRequest, v1::EmbedResponse>(
       runtime_, context, request, response, [this](CallInfo info, v1::EmbedRequest request) {
         return RunEmbed(&embedder_, std::move(info), std::move(request));
-      });
+      },
+      gate_);
 }
 
 Task<StatusOr<v1::EmbedResponse>> TextVectorsService::RunEmbed(const TextEmbedder* embedder,

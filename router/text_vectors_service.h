@@ -10,7 +10,7 @@ namespace triptych::router {
 // The public TextVectors service. All arguments outlive it.
 class TextVectorsService final : public v1::TextVectors::CallbackService {
  public:
-  TextVectorsService(IoRuntime* runtime, const TextEmbedder* embedder);
+  TextVectorsService(IoRuntime* runtime, const TextEmbedder* embedder, CallGate gate);
 
   grpc::ServerUnaryReactor* Embed(grpc::CallbackServerContext* context,
                                   const v1::EmbedRequest* request,
@@ -23,6 +23,7 @@ class TextVectorsService final : public v1::TextVectors::CallbackService {
 
   IoRuntime& runtime_;
   const TextEmbedder& embedder_;
+  const CallGate gate_;
 };
 
 }  // namespace triptych::router

@@ -27,6 +27,7 @@ struct Flags {
   std::vector<std::string> digests;  // remove
   bool json = false;
   std::string router;                // add, search: empty: no vectors
+  AccessFlags access;                // to the router
   std::string model;                 // the router's
   bool again = false;                // embed
   std::string by;                    // search: words, vectors, both
@@ -64,7 +65,8 @@ Status EmbedMissing(const Flags& flags, PictureIndex& index) {
   TRIPTYCH_ASSIGN_OR_RETURN(std::vector<IndexedPicture> pictures, index.List());
   if (pictures.empty()) return OkStatus();
   const size_t all = pictures.size();
-  Client client(flags.router);
+  TRIPTYCH_ASSIGN_OR_RETURN(Access access, flags.access.Open());
+  Client client(flags.router, std::move(access));
   if (!flags.again) {
     TRIPTYCH_ASSIGN_OR_RETURN(const auto first, Embed(client, flags, {pictures[0].caption}));
     TRIPTYCH_ASSIGN_OR_RETURN(pictures, index.ListWithout(first[0]));
@@ -155,7 +157,8 @@ Status Search(const Flags& flags) {
         flags.texts.begin() + std::min<size_t>(begin + kTextsAtOnce, flags.texts.size()));
     std::vector<TextVector> vectors;
     if (!by_words) {
-      Client client(flags.router);
+      TRIPTYCH_ASSIGN_OR_RETURN(Access access, flags.access.Open());
+      Client client(flags.router, std::move(access));
       TRIPTYCH_ASSIGN_OR_RETURN(vectors, Embed(client, flags, batch));
     }
     for (size_t i = 0; i < batch.size(); ++i) {
@@ -230,8 +233,10 @@ void AddLibrary(CLI::App& app, int* exit_status) {
                   "A router's gRPC address: its model makes the captions' vectors. Without it "
                   "`library embed` makes them later");
   search->add_option("--router", flags->router, "A router's gRPC address: its model makes the text's vector");
-  for (CLI::App* const asks : {add, embed, search})
+  for (CLI::App* const asks : {add, embed, search}) {
+    flags->access.AddToClient(*asks);
     asks->add_option("--model", flags->model, "The model's name; without it the router's default");
+  }
   search->add_option("-n,--count", flags->count, "At most so many")
       ->check(CLI::Range(1, 10000))
       ->capture_default_str();

@@ -8,8 +8,9 @@
 namespace triptych::cli {
 namespace {
 
-Status Run(const std::string& router, bool json) {
-  TRIPTYCH_ASSIGN_OR_RETURN(const v1::ListModelsResponse response, Client(router).ListModels());
+Status Run(const std::string& router, const AccessFlags& flags, bool json) {
+  TRIPTYCH_ASSIGN_OR_RETURN(Access access, flags.Open());
+  TRIPTYCH_ASSIGN_OR_RETURN(const v1::ListModelsResponse response, Client(router, std::move(access)).ListModels());
   nlohmann::json list = nlohmann::json::array();
   if (!json) fmt::print("{:<24} {:<28} {:>8} {:>7} {:>9} {:>9}\n", "NAME", "FAMILY", "CONTEXT", "IMAGES", "ENCODERS", "DECODERS");
   for (const v1::Model& model : response.models()) {
@@ -32,10 +33,12 @@ Status Run(const std::string& router, bool json) {
 void AddModels(CLI::App& app, int* exit_status) {
   auto router = std::make_shared<std::string>("127.0.0.1:7071");
   auto json = std::make_shared<bool>(false);
+  auto access = std::make_shared<AccessFlags>();
   CLI::App* command = app.add_subcommand("models", "The models that a router serves");
   command->add_option("--router", *router, "The router's gRPC address")->capture_default_str();
+  access->AddToClient(*command);
   command->add_flag("--json", *json, "Print JSON");
-  command->callback([router, json, exit_status] { *exit_status = Report("models", Run(*router, *json)); });
+  command->callback([router, access, json, exit_status] { *exit_status = Report("models", Run(*router, *access, *json)); });
 }
 
 }  // namespace triptych::cli

@@ -78,14 +78,15 @@ void AddInferenceRoutes(HttpServer& server, InferenceBackend backend, ImageStore
 void AddProbeRoutes(HttpServer& server, std::function<Status()> ready) {
   server.AddReadable("/healthz", "probes", [](const HttpRequest&) -> StatusOr<HttpReply> {
     return HttpReply{.body = "ok\n"};
-  });
+  }, /*open=*/true);
   server.AddReadable("/readyz",
               "probes",
               [ready = std::move(ready)](const HttpRequest&) -> StatusOr<HttpReply> {
                 const Status status = ready();
                 if (status.ok()) return HttpReply{.body = "ok\n"};
                 return HttpReply{.status = 503, .body = std::string(Message(status)) + "\n"};
-              });
+              },
+              /*open=*/true);
 }
 
 }  // namespace triptych::router

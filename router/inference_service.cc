@@ -337,6 +337,11 @@ v1::ListModelsResponse InferenceService::ListModels() const {
     model->set_accepts_images(card->accepts_images());
     model->set_ready_encoders(encoders);
     model->set_ready_decoders(decoders);
+    model->mutable_adapters()->Assign(card->adapters().begin(), card->adapters().end());
+    model->set_max_tiles(card->max_tiles());
+    if (card->accepts_images()) model->set_default_max_tiles(card->DefaultMaxTiles(/*num_images=*/1));
+    model->set_default_max_new_tokens(card->defaults().max_new_tokens);
+    model->set_accepts_conversations(card->accepts_conversations());
   }
   return response;
 }

@@ -45,7 +45,6 @@ class InferenceService final : public v1::Inference::CallbackService {
                    const SessionContext* context,
                    TenantResolver tenants = TenantOf);
 
-  const CallGate& gate() const { return gate_; }  // who may call, also beside this service
   void Drain() { draining_ = true; }  // refuses new requests
   int64_t open_requests() const { return open_requests_; }
 
@@ -58,6 +57,9 @@ class InferenceService final : public v1::Inference::CallbackService {
   grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* context,
                                        const v1::ListModelsRequest* request,
                                        v1::ListModelsResponse* response) override;
+
+  // Every method's gate, for services beside this one.
+  const CallGate& gate() const { return gate_; }
 
   // What the methods of these names run, for streams of other clients than gRPC's.
   v1::ListModelsResponse ListModels() const;
@@ -77,7 +79,7 @@ class InferenceService final : public v1::Inference::CallbackService {
   static Task<StatusOr<v1::UploadImageResponse>> RunUpload(InferenceService* self, std::shared_ptr<UploadStream> stream);
   static Task<StatusOr<v1::CountTokensResponse>> RunCount(InferenceService* self, CallInfo info, v1::CountTokensRequest request);
   static Task<StatusOr<v1::ListModelsResponse>> RunList(InferenceService* self, CallInfo info, v1::ListModelsRequest request);
-  Status Identify(CallInfo& info) const;  // every method's gate
+  Status Identify(CallInfo& info) const;
   Status LetIn();  // counts an open request
   // Puts files where `images` have URLs; errors name them as `field`[i].
   static Task<Status> FetchPictures(InferenceService* self,

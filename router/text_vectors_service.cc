@@ -33,7 +33,11 @@ grpc::ServerUnaryReactor* TextVectorsService::Embed(grpc::CallbackServerContext*
                                                     const v1::EmbedRequest* request,
                                                     v1::EmbedResponse* response) {
   return ServeUnary<v1::EmbedRequest, v1::EmbedResponse>(
-      runtime_, context, request, response, [this](CallInfo info, v1::EmbedRequest request) {
+      runtime_,
+      context,
+      request,
+      response,
+      [this](CallInfo info, v1::EmbedRequest request) {
         return RunEmbed(&embedder_, std::move(info), std::move(request));
       },
       gate_);

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/access.h"
 #include "cli/client.h"
 #include "cli/commands/commands.h"
 #include "cli/library_folder.h"
@@ -27,7 +28,7 @@ struct Flags {
   std::vector<std::string> digests;  // remove
   bool json = false;
   std::string router;                // add, search: empty: no vectors
-  AccessFlags access;                // to the router
+  AccessFlags access;                // the router's
   std::string model;                 // the router's
   bool again = false;                // embed
   std::string by;                    // search: words, vectors, both
@@ -234,8 +235,8 @@ void AddLibrary(CLI::App& app, int* exit_status) {
                   "`library embed` makes them later");
   search->add_option("--router", flags->router, "A router's gRPC address: its model makes the text's vector");
   for (CLI::App* const asks : {add, embed, search}) {
-    flags->access.AddToClient(*asks);
     asks->add_option("--model", flags->model, "The model's name; without it the router's default");
+    flags->access.AddToClient(*asks);
   }
   search->add_option("-n,--count", flags->count, "At most so many")
       ->check(CLI::Range(1, 10000))

@@ -10,7 +10,7 @@ namespace triptych::router {
 // The public TextVectors service. All arguments outlive it.
 class TextVectorsService final : public v1::TextVectors::CallbackService {
  public:
-  TextVectorsService(IoRuntime* runtime, const TextEmbedder* embedder, CallGate gate = {});
+  TextVectorsService(IoRuntime* runtime, const TextEmbedder* embedder, CallGate gate);
 
   grpc::ServerUnaryReactor* Embed(grpc::CallbackServerContext* context,
                                   const v1::EmbedRequest* request,

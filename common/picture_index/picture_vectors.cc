@@ -15,7 +15,7 @@ namespace {
 // The weights are those that find most in the demo's library (bench/retrieval.py).
 constexpr double kRankOffset = 60;
 constexpr double kWordWeight = 1;
-constexpr double kVectorWeight = 0.25;
+constexpr double kVectorWeight = 0.1;
 constexpr int32_t kMergedRanks = 100;  // of either list, and what is wanted besides
 
 std::string ToBlob(const std::vector<float>& values) {

@@ -33,7 +33,7 @@ SIZES = {
     },
 }
 REAL_URL = os.environ.get("TRIPTYCH_PAGE_URL")
-TIMEOUT_MS = 60_000 if REAL_URL else 15_000
+TIMEOUT_MS = 300_000 if REAL_URL else 15_000  # a real model may be slow, and its machine busy
 
 expect.set_options(timeout=TIMEOUT_MS)
 

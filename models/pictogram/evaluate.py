@@ -120,9 +120,10 @@ def ask_choices(model, data, shown, count, names, pool):
     rng = random.Random(7)
 
     def one(group, right, sentence):
-        parts = [asking.CANDIDATES + "A."]
-        for letter, (_, row) in zip("BCD ", group):
-            parts += [png_on_white(data[row]), f"\n{letter}." if letter != " " else "\n" + asking.ASK_PICTURE.format(sentence)]
+        parts = [asking.choice_text(sentence)]
+        for letter, (_, row) in zip(asking.LETTERS, group):
+            parts[-1:] = [parts[-1] + f"{letter}.", png_on_white(data[row]), "\n"]
+        parts[-1] = asking.ASK_PICTURE
         return model.answer(parts, beginning=asking.ANSWER_PICTURE, most=2)[:1] == asking.LETTERS[right]
 
     groups = [rng.sample(shown, 4) for _ in range(count)]

@@ -10,24 +10,17 @@ import torch
 
 from assemble import assemble_into, digest
 from base import Base, fetch
-from published import PLORA_PLACES, VIT, config, pack_wqkv, quantise
+from published import PLORA_PLACES, config, pack_wqkv, quantise, tower_name
+from shipped import shipped, vision_config
 from tensor_file import write_tensors
 from tower import PATCH, Projector
 
 
 def tower_tensors(state):
     """The tower under CLIP's names. state: of tower.Tower."""
-    width = state["cls"].shape[0]
-    out = {VIT + "embeddings.class_embedding": state["cls"],
-           VIT + "embeddings.patch_embedding.weight": state["patch.weight"].view(width, 3, PATCH, PATCH),
-           VIT + "embeddings.position_embedding.weight": state["position"],
-           VIT + "pre_layrnorm.weight": state["pre.weight"], VIT + "pre_layrnorm.bias": state["pre.bias"]}
-    for name, value in state.items():
-        if name.startswith("blocks."):
-            _, i, part, kind = name.split(".")
-            part = "self_attn." + part if part.endswith("_proj") else "mlp." + part if part.startswith("fc") else part
-            out[f"{VIT}encoder.layers.{i}.{part}.{kind}"] = value
-    return out
+    out = {tower_name(name): value for name, value in state.items()}
+    filters = tower_name("patch.weight")
+    return {**out, filters: out[filters].view(-1, 3, PATCH, PATCH)}
 
 
 def bridge_tensors(state, base):
@@ -44,19 +37,23 @@ def bridge_tensors(state, base):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tower", required=True)
+    parser.add_argument("--tower", required=True, help="state of train_projector.py, or `shipped`")
     parser.add_argument("--bridge", required=True)
     parser.add_argument("--base", required=True)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     parser.add_argument("--checkpoint", type=Path, help="where to assemble it (default: a folder in --base)")
     args = parser.parse_args()
     base = Base(fetch(args.base))
-    tower, bridge = (torch.load(path, weights_only=False) for path in (args.tower, args.bridge))
-    state = {k.removeprefix("tower."): v for k, v in tower["model"].items() if k.startswith("tower.")}
+    bridge = torch.load(args.bridge, weights_only=False)
+    if args.tower == "shipped":
+        state, vision = shipped(base)[0], vision_config()
+    else:
+        tower = torch.load(args.tower, weights_only=False)
+        state, vision = {k.removeprefix("tower."): v for k, v in tower["model"].items() if k.startswith("tower.")}, tower["config"]
     trained = {k: v.float().numpy() for k, v in {**tower_tensors(state), **bridge_tensors(bridge, base)}.items()}
     args.out.mkdir(parents=True, exist_ok=True)
     write_tensors(args.out / "trained.safetensors", quantise(trained))
-    (args.out / "config.json").write_text(json.dumps(config(base, tower["config"]), indent=2) + "\n")
+    (args.out / "config.json").write_text(json.dumps(config(base, vision), indent=2) + "\n")
     checkpoint = args.checkpoint or Path(args.base) / "exported"
     assemble_into(checkpoint, base, args.out)
     digests = {path.name: digest(path) for path in sorted(checkpoint.iterdir())}

@@ -8,12 +8,33 @@ PLORA_PLACES = {"wqkv": "attention.wqkv", "wo": "attention.wo", "w1": "feed_forw
 SCALE = ".scale"  # suffix of the row scales beside an int8 tensor
 
 
+TOWER_NAMES = {"cls": "embeddings.class_embedding", "patch.weight": "embeddings.patch_embedding.weight",
+               "position": "embeddings.position_embedding.weight", "pre.weight": "pre_layrnorm.weight", "pre.bias": "pre_layrnorm.bias"}
+PROJECTOR_NAMES = {"first.weight": "0.weight", "first.bias": "0.bias", "second.weight": "2.weight", "second.bias": "2.bias"}
+
+
+def tower_name(name):
+    """The published name of a tensor of tower.Tower."""
+    if not name.startswith("blocks."):
+        return VIT + TOWER_NAMES[name]
+    _, i, part, kind = name.split(".")
+    part = "self_attn." + part if part.endswith("_proj") else "mlp." + part if part.startswith("fc") else part
+    return f"{VIT}encoder.layers.{i}.{part}.{kind}"
+
+
 def pack_wqkv(rows, base):
     """[q rows, k rows, v rows] -> InternLM2's order: for each key/value head its query heads, itself, its values."""
     group, d = base.heads // base.kv_heads, base.head_dim
     q, k, v = np.split(rows, [base.heads * d, (base.heads + base.kv_heads) * d])
     per_group = [q.reshape(base.kv_heads, group, d, -1), k.reshape(base.kv_heads, 1, d, -1), v.reshape(base.kv_heads, 1, d, -1)]
     return np.concatenate(per_group, 1).reshape(rows.shape)
+
+
+def unpack_wqkv(rows, base):
+    """The inverse of pack_wqkv."""
+    group, d = base.heads // base.kv_heads, base.head_dim
+    q, k, v = np.split(rows.reshape(base.kv_heads, group + 2, d, -1), [group, group + 1], axis=1)
+    return np.concatenate([part.reshape(-1, rows.shape[1]) for part in (q, k, v)])
 
 
 def base_tensors(base):

@@ -9,7 +9,7 @@ from words import with_article
 START, MIDDLE, END = "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>"
 ASK_NAME = ["What is shown?", "What is in the picture?", "What is this?", "What do you see in the picture?", "Name what is shown.",
             "What is in this picture?", "What does the picture show?"]
-ASK_NAME_IN = {"zh": ["用中文说这是什么。", "图片里是什么？", "这是什么？"], "de": ["Was ist das?", "Was ist auf dem Bild?"],
+ASK_NAME_IN = {"zh": ["这是什么？", "用中文说这是什么。", "图片里是什么？", "What is this in Chinese?"], "de": ["Was ist das?", "Was ist auf dem Bild?"],
                "fr": ["Qu'est-ce que c'est ?"], "es": ["¿Qué es esto?"], "ja": ["これは何ですか？"], "ar": ["ما هذا؟"], "hi": ["यह क्या है?"]}
 ASK_TEXT = ["Describe the picture.", "Describe what you see.", "Describe this picture."]
 ASK_YES = ["Is there {} in the picture?\nPlease answer yes or no.", "Is there {} in the picture? Please answer yes or no.",
@@ -21,9 +21,13 @@ ASK_COUNT = ["How many pictograms are in the picture?", "How many things are sho
 NUMBERS = ["One", "Two", "Three"]
 SENTENCES = ["I saw {} today.", "This is a story about {}.", "My friend talked about {} for an hour.", "In the end everything was about {}.",
              "On the way home we noticed {}.", "She wrote a poem about {}.", "The paragraph is about {}.", "{}"]
-CANDIDATES, ASK_PICTURE = "Candidates:\n", "Choose the picture that suits the text.\n{}"
-ANSWER_PICTURE = "The most suitable picture is"
+ASK_PICTURE, ANSWER_PICTURE = "\nChoose the picture that suits the text.", "The most suitable picture is"
 LETTERS = "ABCD"
+
+
+def choice_text(sentence):
+    """In front of the candidates, so that their rows are computed with the text in view."""
+    return f"Text: {sentence}\n"
 
 
 class Questions:
@@ -44,10 +48,11 @@ class Questions:
         while True:
             members = self.group_members.get(self.concepts[shown[0]]["group"], self.chosen)
             c = self.rng.choice(members if self.rng.random() < 0.5 else self.chosen)
-            if all(self._differ(c, s) for s in shown):
+            if all(self.differ(c, s) for s in shown):
                 return c
 
-    def _differ(self, a, b):
+    def differ(self, a, b):
+        """Whether concept a could not be called b, nor b a."""
         names, accepted = self.words.names, self.words.accepted
         return not (set(names[a].split()) & set(names[b].split()) or names[a].lower() in accepted[b] or names[b].lower() in accepted[a])
 
@@ -105,15 +110,16 @@ class Questions:
         return f"What is on the {side}?", self.words.names[shown[0 if side == "left" else -1]]
 
     def set_for(self, shown):
-        """The questions of one training picture."""
+        """The questions of one training picture, in random order: more than are asked at a time."""
         chance = lambda share: self.rng.random() < share
-        out = [self.name(shown), self.yes(shown), self.no(shown), self.yes(shown), self.no(shown), self.choice(shown), self.choice(shown)]
-        if chance(0.2):
+        out = [self.name(shown), self.yes(shown), self.no(shown), self.choice(shown)]
+        out += [self.rng.choice([self.yes, self.no])(shown)] + ([self.choice(shown)] if chance(0.5) else [])
+        if chance(0.1):
             out.append(self.either(shown))
         if len(shown) > 1:
-            return out + [self.side(shown)] + ([self.count(shown)] if chance(0.5) else [])
-        if self.languages and chance(0.4):
-            out.append(self.local_name(shown))
-        if chance(0.1):
-            out.append(self.text(shown))
-        return out + ([self.count(shown)] if chance(0.2) else [])
+            out += [self.side(shown)] + ([self.count(shown)] if chance(0.5) else [])
+        else:
+            out += [self.local_name(shown) for _ in range(2) if self.languages]
+            out += ([self.text(shown)] if chance(0.1) else []) + ([self.count(shown)] if chance(0.1) else [])
+        self.rng.shuffle(out)
+        return out

@@ -121,8 +121,13 @@ class Projector(nn.Module):
         return out
 
     def standardise(self, rows):
-        """Takes mean and spread from rows [n, width]."""
-        self.mean.copy_(rows.mean(0)), self.spread.copy_(rows.std(0))
+        """Takes mean and spread from rows [n, width]; what comes out stays the same."""
+        mean, spread = rows.mean(0), rows.std(0)
+        with torch.no_grad():
+            weight = self.first.weight / self.spread
+            self.first.bias += weight @ (mean - self.mean)
+            self.first.weight.copy_(weight * spread)
+            self.mean.copy_(mean), self.spread.copy_(spread)
 
     def forward(self, x):
         return self.second(F.gelu(self.first((x - self.mean) / self.spread)))

@@ -83,17 +83,16 @@ class PlainPrompts final : public PromptSet {
   }
   bool captions_in_turn() const override { return false; }
 
-  // models/pictogram/questions.py: CANDIDATES, ASK_PICTURE and ANSWER_PICTURE. It was trained with a
-  // short text: the caption, where there is one. It stands after the pictures: a small model finds a
-  // word of its text among rows before it more easily than it recalls an earlier text at its rows.
+  // models/pictogram/questions.py: choice_text, ASK_PICTURE and ANSWER_PICTURE. The text stands in
+  // front, so that the pictures' rows are computed with it in view; it was trained with a short one:
+  // the caption, where there is one.
   StagePrompt ForChoice(const ChoiceContext& context) const override {
     PromptWriter writer(kConversation);
-    writer.Text("Candidates:\n");
-    for (int32_t i = 0; i < context.num_candidates; ++i) {
+    writer.Text(
+        fmt::format("Text: {}\n", context.caption.empty() ? context.paragraph : context.caption));
+    for (int32_t i = 0; i < context.num_candidates; ++i)
       writer.Text(fmt::format("{}.", static_cast<char>('A' + i))).Picture(i).Text("\n");
-    }
-    writer.Text(fmt::format("Choose the picture that suits the text.\n{}",
-                            context.caption.empty() ? context.paragraph : context.caption));
+    writer.Text("Choose the picture that suits the text.");
     return std::move(writer).Finish("The most suitable picture is");
   }
   bool choice_shows_article() const override { return false; }

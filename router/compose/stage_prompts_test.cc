@@ -241,13 +241,13 @@ TEST(PlainPromptsTest, AskForAChoiceAsThePictogramModelWasTaught) {
   const auto add = [&](const std::vector<TokenId>& ids) {
     wanted.insert(wanted.end(), ids.begin(), ids.end());
   };
-  add(text("Candidates:\n"));
+  add(text("Text: I saw a cat today.\n"));
   for (const char* letter : {"A.", "B.", "C.", "D."}) {
     add(text(letter));
     wanted.insert(wanted.end(), fakes::FakeModelCard::kImageRows, kImageRow);
     add(text("\n"));
   }
-  add(text("Choose the picture that suits the text.\nI saw a cat today."));
+  add(text("Choose the picture that suits the text."));
   add(text("The most suitable picture is"));
   EXPECT_EQ(Rendered(card,
                      prompts->ForChoice(

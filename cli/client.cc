@@ -26,17 +26,26 @@ std::chrono::system_clock::time_point DeadlineIn(double seconds) {
 
 }  // namespace
 
-std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address) {
+std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address, const Access& access) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxGrpcMessageBytes);
   arguments.SetMaxSendMessageSize(kMaxGrpcMessageBytes);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // each channel connects anew
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  if (!access.name.empty()) arguments.SetSslTargetNameOverride(access.name);
+  return grpc::CreateCustomChannel(address, access.credentials, arguments);
 }
 
-Client::Client(const std::string& router) : router_(router) { Connect(); }
+Client::Client(std::string router, Access access) : router_(std::move(router)), access_(std::move(access)) { Connect(); }
 
-void Client::Connect() { stub_ = v1::Inference::NewStub(OpenChannel(router_)); }
+void Client::Connect() {
+  const std::shared_ptr<grpc::Channel> channel = OpenChannel(router_, access_);
+  stub_ = v1::Inference::NewStub(channel);
+  vectors_stub_ = v1::TextVectors::NewStub(channel);
+}
+
+void Client::Identify(grpc::ClientContext& context) const {
+  if (!access_.api_key.empty()) context.AddMetadata("authorization", "Bearer " + access_.api_key);
+}
 
 Status Client::Generate(const v1::GenerateRequest& request, double timeout_seconds, const std::function<void(const v1::GenerateEvent&)>& on_event) {
   const Deadline deadline = DeadlineIn(timeout_seconds);
@@ -57,6 +66,7 @@ Status Client::Generate(const v1::GenerateRequest& request, double timeout_secon
 
 Status Client::GenerateOnce(const v1::GenerateRequest& request, Deadline deadline, const std::function<void(const v1::GenerateEvent&)>& on_event) {
   grpc::ClientContext context;
+  Identify(context);
   context.set_deadline(deadline);
   const auto reader = stub_->Generate(&context, request);
   v1::GenerateEvent event;
@@ -68,6 +78,7 @@ Status Client::Compose(const v1::ComposeRequest& request,
                        double timeout_seconds,
                        const std::function<void(const v1::ComposeEvent&)>& on_event) {
   grpc::ClientContext context;
+  Identify(context);
   context.set_deadline(DeadlineIn(timeout_seconds));
   const auto reader = stub_->Compose(&context, request);
   v1::ComposeEvent event;
@@ -77,9 +88,19 @@ Status Client::Compose(const v1::ComposeRequest& request,
 
 StatusOr<v1::ListModelsResponse> Client::ListModels() {
   grpc::ClientContext context;
+  Identify(context);
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
   v1::ListModelsResponse response;
   TRIPTYCH_RETURN_IF_ERROR(FromGrpc(stub_->ListModels(&context, {}, &response)));
+  return response;
+}
+
+StatusOr<v1::EmbedResponse> Client::Embed(const v1::EmbedRequest& request) {
+  grpc::ClientContext context;
+  Identify(context);
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
+  v1::EmbedResponse response;
+  TRIPTYCH_RETURN_IF_ERROR(FromGrpc(vectors_stub_->Embed(&context, request, &response)));
   return response;
 }
 

@@ -9,15 +9,17 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include "cli/access.h"
 #include "common/status.h"
 #include "triptych/v1/inference.grpc.pb.h"
+#include "triptych/v1/text_vectors.grpc.pb.h"
 
 namespace triptych::cli {
 
 // A blocking client of one router, for commands. One thread.
 class Client {
  public:
-  explicit Client(const std::string& router);
+  Client(std::string router, Access access);
 
   // Calls `on_event` for each event as it comes. `timeout_seconds` 0: none. Where the router goes away under the stream, calls it again, or
   // whichever router is there then, and goes on with the next token.
@@ -26,17 +28,22 @@ class Client {
                  double timeout_seconds,
                  const std::function<void(const v1::ComposeEvent&)>& on_event);
   StatusOr<v1::ListModelsResponse> ListModels();
+  StatusOr<v1::EmbedResponse> Embed(const v1::EmbedRequest& request);
 
  private:
   using Deadline = std::chrono::system_clock::time_point;
   void Connect();  // by a connection of its own
   Status GenerateOnce(const v1::GenerateRequest& request, Deadline deadline, const std::function<void(const v1::GenerateEvent&)>& on_event);
 
+  void Identify(grpc::ClientContext& context) const;
+
   const std::string router_;
+  const Access access_;
   std::unique_ptr<v1::Inference::Stub> stub_;
+  std::unique_ptr<v1::TextVectors::Stub> vectors_stub_;
 };
 
-std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address);
+std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address, const Access& access);
 
 // A text and pictures as parts: each "<ImageHere>" in the text is a picture's place; pictures that have none come first.
 // kInvalidArgument when there are more places than pictures.

@@ -13,6 +13,7 @@ void VisitFields(Visitor& yaml, Config& config) {
   yaml.Field("lease_ttl", &config.lease_ttl);
   yaml.Field("step_stall", &config.step_stall);
   yaml.Field("log_format", &config.log_format);
+  VisitTlsFiles(yaml, "tls", "ca", config.tls);
 }
 
 }  // namespace
@@ -31,7 +32,7 @@ Status FinishCoordinatorConfig(const CoordinatorConfig& config) {
   if (config.log_format != "text" && config.log_format != "json") {
     return FailedPrecondition("log_format: '{}' is not one of text, json", config.log_format);
   }
-  return OkStatus();
+  return CheckTlsFiles("tls", "ca", config.tls, /*needs_ca=*/true);
 }
 
 std::string PrintCoordinatorConfig(const CoordinatorConfig& config) {

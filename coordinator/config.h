@@ -6,6 +6,7 @@
 #include "common/config/endpoint.h"
 #include "common/limits.h"
 #include "common/status.h"
+#include "common/tls/tls_files.h"
 
 namespace triptych::coordinator {
 
@@ -14,6 +15,7 @@ struct CoordinatorConfig {
   Endpoint metrics_listen{"127.0.0.1", 9070};
   std::chrono::milliseconds lease_ttl = kLeaseTtl;    // a worker silent for so long is suspect, for twice as long gone
   std::chrono::milliseconds step_stall = kStepStall;  // a worker with work and no finished step for so long is suspect
+  TlsFiles tls;                                       // of all internal connections
   std::string log_format = "text";                    // text, json
 };
 

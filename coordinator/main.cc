@@ -5,6 +5,7 @@
 #include "common/metrics/exposer.h"
 #include "common/metrics/registry.h"
 #include "common/rpc/server.h"
+#include "common/rpc/tls_credentials.h"
 #include "common/service/service_program.h"
 #include "coordinator/config.h"
 #include "coordinator/membership_service.h"
@@ -20,6 +21,7 @@ uint64_t DrawIncarnation() {
 }
 
 Status Run(const CoordinatorConfig& config, SignalWaiter& signals, const std::function<Status(BoundAddresses)>& announce) {
+  TRIPTYCH_ASSIGN_OR_RETURN(const InternalTls tls, InternalTls::Open(config.tls, {kRouterName, kWorkerName, kAdminName}));
   SteadyClock clock;
   MetricRegistry registry;
   Metrics metrics(&registry);
@@ -31,7 +33,8 @@ Status Run(const CoordinatorConfig& config, SignalWaiter& signals, const std::fu
   MembershipService service(&runtime, &membership, &values, &changes);
   RpcServer server({.listen = config.listen,
                     .max_message_bytes = kMaxGrpcMessageBytes,
-                    .max_streams_per_connection = kMaxStreamsPerConnection});
+                    .max_streams_per_connection = kMaxStreamsPerConnection,
+                    .credentials = tls.server});
   server.AddService(&service);
   HttpExposer exposer(config.metrics_listen, &registry,
                       {.alive = [] { return OkStatus(); }, .ready = [] { return OkStatus(); }});

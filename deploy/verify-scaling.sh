@@ -58,12 +58,14 @@ openssl req -x509 -newkey rsa:2048 -nodes -keyout "$work/key.pem" -out "$work/ce
 run "$python" deploy/scaling/external_metrics.py --prometheus http://127.0.0.1:9090 \
   --cert "$work/cert.pem" --key "$work/key.pem"
 run kubectl proxy --port 8001
+run "$python" deploy/scaling/leases.py http://127.0.0.1:8001
 kubectl apply -f deploy/scaling/apiservice.yaml >/dev/null
 
 step "Installing"
 kubectl create namespace $namespace --dry-run=client -o yaml | kubectl apply -f - >/dev/null
 helm install $release helm/triptych -n $namespace -f deploy/scaling/values.yaml >/dev/null 2>&1
 kubectl wait --for=condition=Available apiservice/v1beta1.external.metrics.k8s.io --timeout=60s >&2
+kubectl -n $namespace wait --for=condition=Available deployment --all --timeout=2m >/dev/null
 
 step "Putting load on it"
 phases=()

@@ -109,7 +109,7 @@ if "$python" -c 'import grafana_foundation_sdk, pytest' 2>/dev/null; then
   step "Dashboards and runbooks"
   "$python" -m pytest -q -p no:cacheprovider deploy/test_monitoring.py
   step "The scaling trace"
-  "$python" -m pytest -q -p no:cacheprovider deploy/scaling/test_judge.py
+  "$python" -m pytest -q -p no:cacheprovider deploy/scaling
 fi
 
 if command -v helm-docs >/dev/null; then

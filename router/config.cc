@@ -40,6 +40,9 @@ void VisitFields(Visitor& yaml, Config& config) {
   yaml.Field("listen", &config.listen);
   yaml.Field("http_listen", &config.http_listen);
   yaml.Field("metrics_listen", &config.metrics_listen);
+  yaml.Field("api_keys", &config.api_keys);
+  VisitTlsFiles(yaml, "public_tls", "client_ca", config.public_tls);
+  VisitTlsFiles(yaml, "tls", "ca", config.tls);
   yaml.Field("coordinator", &config.coordinator);
   yaml.Field("policy", &config.policy);
   yaml.Field("max_requests", &config.max_requests, {1, 1 << 20});
@@ -102,6 +105,8 @@ Status FinishRouterConfig(RouterConfig& config) {
   if (config.log_format != "text" && config.log_format != "json") {
     return FailedPrecondition("log_format: '{}' is not one of text, json", config.log_format);
   }
+  TRIPTYCH_RETURN_IF_ERROR(CheckTlsFiles("public_tls", "client_ca", config.public_tls, /*needs_ca=*/false));
+  TRIPTYCH_RETURN_IF_ERROR(CheckTlsFiles("tls", "ca", config.tls, /*needs_ca=*/true));
   return MakePolicy(config.policy).status();
 }
 

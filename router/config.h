@@ -7,6 +7,7 @@
 #include "common/config/endpoint.h"
 #include "common/limits.h"
 #include "common/status.h"
+#include "common/tls/tls_files.h"
 
 namespace triptych::router {
 
@@ -27,6 +28,9 @@ struct RouterConfig {
   Endpoint listen{"127.0.0.1", 7071};
   Endpoint http_listen{"127.0.0.1", 8080};
   Endpoint metrics_listen{"127.0.0.1", 9071};
+  TlsFiles public_tls;  // of `listen` and `http_listen`
+  TlsFiles tls;         // of all internal connections
+  std::string api_keys;  // a file with those that clients need; empty: none (api_keys.h)
   Endpoint coordinator{"127.0.0.1", 7070};
   std::vector<ModelEntry> models;             // the first is the default
   std::string policy = "prefix_affinity";     // which decoder: prefix_affinity, least_loaded, round_robin

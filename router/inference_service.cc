@@ -34,7 +34,8 @@ InferenceService::InferenceService(IoRuntime* runtime,
                                    const LibraryCatalog* libraries,
                                    ImageStore* images,
                                    PictureFetcher* fetcher,
-                                   const SessionContext* context)
+                                   const SessionContext* context,
+                                   TenantResolver tenants)
     : runtime_(*runtime),
       config_(*config),
       models_(*models),
@@ -49,14 +50,15 @@ InferenceService::InferenceService(IoRuntime* runtime,
           .max_unsent_bytes = context->max_unsent_bytes,
           .generate = [this](std::shared_ptr<GenerateStream> stream, v1::GenerateRequest request) {
             return ServeGenerate(this, std::move(stream), std::move(request));
-          }} {
+          }},
+      tenants_(std::move(tenants)) {
   // By the methods' order in the proto. Requests with strings are taken even where they do not parse.
   constexpr int kGenerate = 0, kCompose = 1, kCountTokens = 3;
   using GenerateHandler = grpc::internal::CallbackServerStreamingHandler<Parsed<v1::GenerateRequest>, v1::GenerateEvent>;
   MarkMethodCallback(kGenerate, new GenerateHandler([this](grpc::CallbackServerContext* context, const Parsed<v1::GenerateRequest>* request) {
     if (request->well_formed) return Generate(context, &request->message);
     context_.metrics->RequestRefused(StatusCode::kInvalidArgument);
-    return ServeWriter<v1::GenerateRequest, v1::GenerateEvent>(runtime_, context, &request->message, RefuseGenerate);
+    return ServeWriter<v1::GenerateRequest, v1::GenerateEvent>(runtime_, context, &request->message, RefuseGenerate, gate_);
   }));
   using ComposeHandler =
       grpc::internal::CallbackServerStreamingHandler<Parsed<v1::ComposeRequest>, v1::ComposeEvent>;
@@ -65,13 +67,13 @@ InferenceService::InferenceService(IoRuntime* runtime,
                                                const Parsed<v1::ComposeRequest>* request) {
                        if (request->well_formed) return Compose(context, &request->message);
                        return ServeWriter<v1::ComposeRequest, v1::ComposeEvent>(
-                           runtime_, context, &request->message, RefuseCompose);
+                           runtime_, context, &request->message, RefuseCompose, gate_);
                      }));
   using CountHandler = grpc::internal::CallbackUnaryHandler<Parsed<v1::CountTokensRequest>, v1::CountTokensResponse>;
   MarkMethodCallback(kCountTokens, new CountHandler([this](grpc::CallbackServerContext* context, const Parsed<v1::CountTokensRequest>* request,
                                                            v1::CountTokensResponse* response) {
     if (request->well_formed) return CountTokens(context, &request->message, response);
-    return ServeUnary<v1::CountTokensRequest, v1::CountTokensResponse>(runtime_, context, &request->message, response, RefuseCount);
+    return ServeUnary<v1::CountTokensRequest, v1::CountTokensResponse>(runtime_, context, &request->message, response, RefuseCount, gate_);
   }));
 }
 
@@ -98,7 +100,7 @@ grpc::ServerWriteReactor<v1::GenerateEvent>* InferenceService::Generate(grpc::Ca
   return ServeWriter<v1::GenerateRequest, v1::GenerateEvent>(
       runtime_, context, request, [this](std::shared_ptr<GenerateStream> stream, v1::GenerateRequest request) {
         return RunGenerate(this, std::move(stream), std::move(request));
-      });
+      }, gate_);
 }
 
 StatusOr<AcceptedRequest> InferenceService::Accept(const v1::GenerateRequest& request,
@@ -107,7 +109,7 @@ StatusOr<AcceptedRequest> InferenceService::Accept(const v1::GenerateRequest& re
   TRIPTYCH_ASSIGN_OR_RETURN(const auto model, models_.Find(request.model()));
   accepted.model = model.first;
   accepted.card = model.second;
-  accepted.tenant = TenantOf(info.credentials);
+  accepted.tenant = info.tenant;
   TRIPTYCH_ASSIGN_OR_RETURN(accepted.options, CheckOptions(request, *accepted.card, config_.limits));
   TRIPTYCH_ASSIGN_OR_RETURN(accepted.prompt, PreparePrompt(request.prompt(), *accepted.card, accepted.tenant, config_.limits, images_));
   TRIPTYCH_ASSIGN_OR_RETURN(accepted.max_new_tokens,
@@ -115,6 +117,16 @@ StatusOr<AcceptedRequest> InferenceService::Accept(const v1::GenerateRequest& re
   if (!accepted.options.sampling.has_seed()) accepted.options.sampling.set_seed(DrawNumber());
   accepted.id = accepted.options.request_id.empty() ? DrawRequestId() : accepted.options.request_id;
   return accepted;
+}
+
+Status InferenceService::Identify(CallInfo& info) const {
+  StatusOr<std::string> tenant = tenants_(info.credentials);
+  if (!tenant.ok()) {
+    context_.metrics->RequestRefused(tenant.status().code());
+    return tenant.status();
+  }
+  info.tenant = *std::move(tenant);
+  return OkStatus();
 }
 
 Status InferenceService::LetIn() {
@@ -181,7 +193,8 @@ grpc::ServerWriteReactor<v1::ComposeEvent>* InferenceService::Compose(
       request,
       [this](std::shared_ptr<ComposeStream> stream, v1::ComposeRequest request) {
         return RunCompose(this, std::move(stream), std::move(request));
-      });
+      },
+      gate_);
 }
 
 StatusOr<AcceptedArticle> InferenceService::AcceptArticle(const v1::ComposeRequest& request,
@@ -191,7 +204,7 @@ StatusOr<AcceptedArticle> InferenceService::AcceptArticle(const v1::ComposeReque
   TRIPTYCH_ASSIGN_OR_RETURN(const auto model, models_.Find(request.model()));
   accepted.model = model.first;
   accepted.card = model.second;
-  accepted.tenant = TenantOf(info.credentials);
+  accepted.tenant = info.tenant;
   TRIPTYCH_RETURN_IF_ERROR(CheckArticle(request, *accepted.card, config_.limits));
   TRIPTYCH_ASSIGN_OR_RETURN(accepted.library, libraries_.Find(request.library()));
   for (int i = 0; i < request.images_size(); ++i) {
@@ -252,7 +265,7 @@ Task<Status> InferenceService::RunCompose(InferenceService* self,
 
 grpc::ServerReadReactor<v1::UploadImageRequest>* InferenceService::UploadImage(grpc::CallbackServerContext* context, v1::UploadImageResponse* response) {
   return ServeReader<v1::UploadImageRequest, v1::UploadImageResponse>(
-      runtime_, context, response, [this](std::shared_ptr<UploadStream> stream) { return RunUpload(this, std::move(stream)); });
+      runtime_, context, response, [this](std::shared_ptr<UploadStream> stream) { return RunUpload(this, std::move(stream)); }, gate_);
 }
 
 Task<StatusOr<v1::UploadImageResponse>> InferenceService::RunUpload(InferenceService* self, std::shared_ptr<UploadStream> stream) {
@@ -272,7 +285,7 @@ Task<StatusOr<v1::UploadImageResponse>> InferenceService::RunUpload(InferenceSer
   response.set_sha256(ToHex(image.digest));
   response.set_width(image.header.size.width);
   response.set_height(image.header.size.height);
-  self->images_.Put(TenantOf(stream->info().credentials), std::move(image));
+  self->images_.Put(stream->info().tenant, std::move(image));
   co_return response;
 }
 
@@ -282,7 +295,7 @@ grpc::ServerUnaryReactor* InferenceService::CountTokens(grpc::CallbackServerCont
   return ServeUnary<v1::CountTokensRequest, v1::CountTokensResponse>(
       runtime_, context, request, response, [this](CallInfo info, v1::CountTokensRequest request) {
         return RunCount(this, std::move(info), std::move(request));
-      });
+      }, gate_);
 }
 
 Task<StatusOr<v1::CountTokensResponse>> InferenceService::RunCount(InferenceService* self, CallInfo info, v1::CountTokensRequest request) {
@@ -292,7 +305,7 @@ Task<StatusOr<v1::CountTokensResponse>> InferenceService::RunCount(InferenceServ
   const Status fetched = co_await std::move(fetch);
   if (!fetched.ok()) co_return fetched;
   TRIPTYCH_CO_ASSIGN_OR_RETURN(const PreparedPrompt prompt,
-                               PreparePrompt(request.prompt(), *model.second, TenantOf(info.credentials), self->config_.limits, self->images_));
+                               PreparePrompt(request.prompt(), *model.second, info.tenant, self->config_.limits, self->images_));
   v1::CountTokensResponse response;
   response.set_prompt_tokens(prompt.prompt_tokens());
   response.set_image_tokens(prompt.image_tokens);
@@ -301,12 +314,16 @@ Task<StatusOr<v1::CountTokensResponse>> InferenceService::RunCount(InferenceServ
 }
 
 grpc::ServerUnaryReactor* InferenceService::ListModels(grpc::CallbackServerContext* context,
-                                                       const v1::ListModelsRequest*,
+                                                       const v1::ListModelsRequest* request,
                                                        v1::ListModelsResponse* response) {
-  *response = ListModels();
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(grpc::Status::OK);
-  return reactor;
+  return ServeUnary<v1::ListModelsRequest, v1::ListModelsResponse>(
+      runtime_, context, request, response, [this](CallInfo info, v1::ListModelsRequest request) {
+        return RunList(this, std::move(info), std::move(request));
+      }, gate_);
+}
+
+Task<StatusOr<v1::ListModelsResponse>> InferenceService::RunList(InferenceService* self, CallInfo, v1::ListModelsRequest) {
+  co_return self->ListModels();
 }
 
 v1::ListModelsResponse InferenceService::ListModels() const {
@@ -320,6 +337,11 @@ v1::ListModelsResponse InferenceService::ListModels() const {
     model->set_accepts_images(card->accepts_images());
     model->set_ready_encoders(encoders);
     model->set_ready_decoders(decoders);
+    model->mutable_adapters()->Assign(card->adapters().begin(), card->adapters().end());
+    model->set_max_tiles(card->max_tiles());
+    if (card->accepts_images()) model->set_default_max_tiles(card->DefaultMaxTiles(/*num_images=*/1));
+    model->set_default_max_new_tokens(card->defaults().max_new_tokens);
+    model->set_accepts_conversations(card->accepts_conversations());
   }
   return response;
 }

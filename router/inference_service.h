@@ -14,6 +14,7 @@
 #include "router/fetch/picture_fetcher.h"
 #include "router/image_store.h"
 #include "router/request_session.h"
+#include "router/tenant.h"
 #include "triptych/v1/inference.grpc.pb.h"
 
 namespace triptych::router {
@@ -41,7 +42,8 @@ class InferenceService final : public v1::Inference::CallbackService {
                    const LibraryCatalog* libraries,
                    ImageStore* images,
                    PictureFetcher* fetcher,
-                   const SessionContext* context);
+                   const SessionContext* context,
+                   TenantResolver tenants = TenantOf);
 
   void Drain() { draining_ = true; }  // refuses new requests
   int64_t open_requests() const { return open_requests_; }
@@ -55,6 +57,9 @@ class InferenceService final : public v1::Inference::CallbackService {
   grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* context,
                                        const v1::ListModelsRequest* request,
                                        v1::ListModelsResponse* response) override;
+
+  // Every method's gate, for services beside this one.
+  const CallGate& gate() const { return gate_; }
 
   // What the methods of these names run, for streams of other clients than gRPC's.
   v1::ListModelsResponse ListModels() const;
@@ -73,6 +78,8 @@ class InferenceService final : public v1::Inference::CallbackService {
                                     v1::GenerateRequest request);
   static Task<StatusOr<v1::UploadImageResponse>> RunUpload(InferenceService* self, std::shared_ptr<UploadStream> stream);
   static Task<StatusOr<v1::CountTokensResponse>> RunCount(InferenceService* self, CallInfo info, v1::CountTokensRequest request);
+  static Task<StatusOr<v1::ListModelsResponse>> RunList(InferenceService* self, CallInfo info, v1::ListModelsRequest request);
+  Status Identify(CallInfo& info) const;
   Status LetIn();  // counts an open request
   // Puts files where `images` have URLs; errors name them as `field`[i].
   static Task<Status> FetchPictures(InferenceService* self,
@@ -90,6 +97,8 @@ class InferenceService final : public v1::Inference::CallbackService {
   PictureFetcher& fetcher_;
   const SessionContext& context_;
   const ComposeContext compose_context_;
+  const TenantResolver tenants_;
+  const CallGate gate_{[this](CallInfo& info) { return Identify(info); }};
   std::atomic<bool> draining_{false};
   std::atomic<int64_t> open_requests_{0};
 };

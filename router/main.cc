@@ -3,7 +3,9 @@
 #include "common/log/log.h"
 #include "common/metrics/exposer.h"
 #include "common/rpc/server.h"
+#include "common/rpc/tls_credentials.h"
 #include "common/service/service_program.h"
+#include "router/api_keys.h"
 #include "router/cache_watcher.h"
 #include "router/compose/local_library.h"
 #include "router/compose/remote_library.h"
@@ -12,17 +14,34 @@
 #include "router/http/routes.h"
 #include "router/inference_service.h"
 #include "router/policies/routing_policy.h"
+#include "router/text_vectors_service.h"
 
 namespace triptych::router {
 namespace {
 
 constexpr std::chrono::milliseconds kTick{50};
 
-StatusOr<LibraryCatalog> OpenLibraries(const RouterConfig& config) {
+Task<StatusOr<TextVector>> EmbedOne(const TextEmbedder* embedder,
+                                    std::string model,
+                                    std::string text,
+                                    TimePoint deadline) {
+  std::vector<std::string> texts;
+  texts.push_back(std::move(text));
+  Task<StatusOr<std::vector<TextVector>>> embed =
+      TextEmbedder::Embed(embedder, std::move(model), std::move(texts), deadline);
+  StatusOr<std::vector<TextVector>> vectors = co_await std::move(embed);
+  if (!vectors.ok()) co_return vectors.status();
+  co_return std::move(vectors->front());
+}
+
+StatusOr<LibraryCatalog> OpenLibraries(const RouterConfig& config, const TextEmbedder* embedder) {
+  const EmbedText embed = [embedder](std::string model, std::string text, TimePoint deadline) {
+    return EmbedOne(embedder, std::move(model), std::move(text), deadline);
+  };
   LibraryCatalog catalog;
   for (const LibraryEntry& entry : config.libraries) {
     if (entry.url.empty()) {
-      auto library = LocalLibrary::Open(entry.path);
+      auto library = LocalLibrary::Open(entry.path, embed);
       if (!library.ok())
         return WithContext(fmt::format("library '{}'", entry.name), library.status());
       catalog.Add(entry.name, *std::move(library));
@@ -40,27 +59,44 @@ StatusOr<LibraryCatalog> OpenLibraries(const RouterConfig& config) {
   return catalog;
 }
 
+// Without keys, whoever calls is who its credentials say.
+StatusOr<TenantResolver> OpenKeys(const RouterConfig& config) {
+  if (config.api_keys.empty()) return TenantResolver(TenantOf);
+  auto keys = ApiKeys::Open(config.api_keys);
+  if (!keys.ok()) return WithContext("api_keys", keys.status());
+  return TenantResolver([keys = std::shared_ptr(*std::move(keys))](std::string_view credentials) {
+    return keys->TenantOf(credentials);
+  });
+}
+
 Status Run(const RouterConfig& config, SignalWaiter& signals, const std::function<Status(BoundAddresses)>& announce) {
   TRIPTYCH_ASSIGN_OR_RETURN(const ModelCatalog models, ModelCatalog::Load(config.models));
-  TRIPTYCH_ASSIGN_OR_RETURN(const LibraryCatalog libraries, OpenLibraries(config));
   TRIPTYCH_ASSIGN_OR_RETURN(std::unique_ptr<RoutingPolicy> policy, MakePolicy(config.policy));
+  TRIPTYCH_ASSIGN_OR_RETURN(const InternalTls tls, InternalTls::Open(config.tls, {}));
+  TRIPTYCH_ASSIGN_OR_RETURN(const std::shared_ptr<TlsSource> public_tls, TlsSource::Open("public_tls", config.public_tls));
+  TRIPTYCH_ASSIGN_OR_RETURN(const TenantResolver tenants, OpenKeys(config));
   MetricRegistry registry;
   Metrics metrics(&registry);
   ImageStore images(config.image_store_bytes);
-  ChannelPool channels;
+  ChannelPool channels(tls.client);
   IoRuntime runtime(2);
   WorkerPool workers(std::move(policy), [&](std::shared_ptr<WorkerHandle> worker) { WatchCache(&runtime, &channels, std::move(worker)); });
+  const TextEmbedder embedder(&models, &channels, &workers, config.limits.max_text_bytes);
+  TRIPTYCH_ASSIGN_OR_RETURN(const LibraryCatalog libraries, OpenLibraries(config, &embedder));
   const SessionContext context{.channels = &channels, .workers = &workers, .metrics = &metrics, .worker_wait = config.worker_wait};
   PictureFetcher fetcher({.hosts = {config.image_hosts.begin(), config.image_hosts.end()},
                           .private_addresses = config.image_private_addresses,
                           .max_image_bytes = config.limits.max_image_bytes,
                           .patience = config.image_patience});
-  InferenceService service(&runtime, &config, &models, &libraries, &images, &fetcher, &context);
+  InferenceService service(&runtime, &config, &models, &libraries, &images, &fetcher, &context, tenants);
+  TextVectorsService text_vectors(&runtime, &embedder, service.gate());
   RpcServer server({.listen = config.listen,
                     .max_message_bytes = kMaxGrpcMessageBytes,
                     .max_streams_per_connection = kMaxStreamsPerConnection,
-                    .for_clients = true});
+                    .for_clients = true,
+                    .credentials = public_tls ? ServerTls(public_tls, {}) : nullptr});
   server.AddService(&service);
+  server.AddService(&text_vectors);
   std::atomic<bool> draining{false};
   const HttpExposer::Probes probes{.alive = [] { return OkStatus(); },
                                    .ready = [&]() -> Status {
@@ -69,7 +105,10 @@ Status Run(const RouterConfig& config, SignalWaiter& signals, const std::functio
                                    }};
   HttpExposer exposer(config.metrics_listen, &registry, probes);
   HttpServer http(&runtime,
-                  {.listen = config.http_listen, .max_connections = config.http_connections},
+                  {.listen = config.http_listen,
+                   .max_connections = config.http_connections,
+                   .tls = public_tls,
+                   .tenants = tenants},
                   &metrics);
   AddInferenceRoutes(
       http,

@@ -2,7 +2,6 @@
 
 #include "common/hash/sha256.h"
 #include "common/status_reason.h"
-#include "router/tenant.h"
 
 namespace triptych::router {
 
@@ -27,7 +26,7 @@ StatusOr<HttpReply> PictureReply(ImageStore& images, const HttpRequest& request)
   if (!digest)
     return WithReason(NotFound("a picture is named by its SHA-256, 64 hexadecimal digits"),
                       "IMAGE_UNKNOWN");
-  const auto image = images.Find(TenantOf(request.Header("authorization")), *digest);
+  const auto image = images.Find(request.tenant, *digest);
   if (!image)
     return WithReason(NotFound("no such picture was sent, or it is forgotten"), "IMAGE_UNKNOWN");
   return HttpReply{.content_type = std::string(MediaType(image->header.format)),

@@ -9,8 +9,7 @@
 namespace triptych::router {
 
 // Pictures that were sent here, or that articles were illustrated with, over HTTP by their digest
-// (hex), as long as they are not forgotten. As with requests, the tenant comes from the
-// authorization header.
+// (hex), as long as they are not forgotten.
 inline constexpr char kPictureFolder[] = "/v1/pictures/";
 
 std::string_view MediaType(ImageFormat format);  // image/png, ...

@@ -3,7 +3,6 @@
 #include "common/hash/sha256.h"
 #include "gtest/gtest.h"
 #include "router/prepared_prompt.h"
-#include "router/tenant.h"
 #include "tests/fakes/tiny_bmp.h"
 
 namespace triptych::router {
@@ -12,10 +11,10 @@ namespace {
 TEST(PicturePageTest, GivesATenantItsOwnPictures) {
   ImageStore images(1 << 20);
   const StoredImage image = ReadImage(fakes::TinyBmp(1), RequestLimits{}).value();
-  images.Put(TenantOf("me"), image);
+  images.Put("me", image);
   const std::string digest = ToHex(image.digest);
-  const auto reply = [&](const std::string& rest, const std::string& credentials) {
-    return PictureReply(images, {.rest = rest, .headers = {{"authorization", credentials}}});
+  const auto reply = [&](const std::string& rest, const std::string& tenant) {
+    return PictureReply(images, {.rest = rest, .tenant = tenant});
   };
   ASSERT_TRUE(reply(digest, "me").ok());
   EXPECT_EQ(reply(digest, "me")->content_type, "image/bmp");

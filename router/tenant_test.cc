@@ -12,6 +12,12 @@ TEST(Tenant, IsADigestOfTheCredentials) {
   EXPECT_EQ(TenantOf("Bearer a").find("Bearer"), std::string::npos);
 }
 
+TEST(Tenant, OfANameIsNobodysCredentials) {
+  EXPECT_NE(TenantOfName("a"), TenantOfName("b"));
+  EXPECT_NE(TenantOfName("a"), TenantOf("a"));
+  EXPECT_NE(TenantOfName(""), "");
+}
+
 TEST(PrefixSalt, KeepsTenantsAndAdaptersApart) {
   EXPECT_NE(PrefixSalt("a", ""), PrefixSalt("b", ""));
   EXPECT_NE(PrefixSalt("a", ""), PrefixSalt("a", "web"));

@@ -9,6 +9,7 @@
 #include "common/lifecycle/state.h"
 #include "common/log/log.h"
 #include "common/metrics/exposer.h"
+#include "common/rpc/tls_credentials.h"
 #include "common/service/service_program.h"
 #include "worker/process/config.h"
 #include "worker/process/decoder_role.h"
@@ -33,7 +34,8 @@ uint64_t DrawIncarnation() {
 // One worker process, from configuration to its end.
 class WorkerProcess {
  public:
-  WorkerProcess(WorkerConfig config, SignalWaiter* signals) : config_(std::move(config)), signals_(*signals), metrics_(&registry_) {}
+  WorkerProcess(WorkerConfig config, InternalTls tls, SignalWaiter* signals)
+      : config_(std::move(config)), tls_(std::move(tls)), signals_(*signals), metrics_(&registry_) {}
 
   Status Run(const std::function<Status(BoundAddresses)>& announce) {
     TRIPTYCH_ASSIGN_OR_RETURN(model_, OpenModel(config_));
@@ -236,6 +238,7 @@ class WorkerProcess {
   }
 
   const WorkerConfig config_;
+  const InternalTls tls_;
   SignalWaiter& signals_;
   const uint64_t incarnation_ = DrawIncarnation();
   SteadyClock clock_;
@@ -243,7 +246,7 @@ class WorkerProcess {
   Metrics metrics_;
   Lifecycle lifecycle_;
   ModelParts model_;
-  ChannelPool channels_;
+  ChannelPool channels_{tls_.client};
   IoRuntime runtime_{2};
   BoundedQueue<WorkerCommand> commands_{64};
   std::mutex group_mutex_;
@@ -254,10 +257,17 @@ class WorkerProcess {
   std::optional<WorkerLink> link_;
   RpcServer server_{{.listen = config_.listen,
                      .max_message_bytes = kMaxGrpcMessageBytes,
-                     .max_streams_per_connection = 4096}};  // routers multiplex all their streams
+                     .max_streams_per_connection = 4096,  // routers multiplex all their streams
+                     .credentials = tls_.server}};
   HttpExposer exposer_{config_.metrics_listen, &registry_,
                        {.alive = [this] { return decoder_ ? decoder_->health() : OkStatus(); }, .ready = [this] { return Ready(); }}};
 };
+
+Status Run(const WorkerConfig& config, SignalWaiter& signals, const std::function<Status(BoundAddresses)>& announce) {
+  TRIPTYCH_ASSIGN_OR_RETURN(InternalTls tls, InternalTls::Open(config.tls, {kRouterName, kWorkerName}));
+  WorkerProcess process(config, std::move(tls), &signals);
+  return process.Run(announce);
+}
 
 }  // namespace
 }  // namespace triptych::worker
@@ -274,9 +284,5 @@ int main(int argc, char** argv) {
        .print_config = [&] { return PrintWorkerConfig(config); },
        .log_format = [&] { return config.log_format; },
        .print_memory = [&] { return DescribeMemory(config); },
-       .run =
-           [&](auto& signals, const auto& announce) {
-             WorkerProcess process(config, &signals);
-             return process.Run(announce);
-           }});
+       .run = [&](auto& signals, const auto& announce) { return Run(config, signals, announce); }});
 }

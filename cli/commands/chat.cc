@@ -25,7 +25,7 @@ constexpr std::string_view kHelp =
 // One conversation on a terminal.
 class Chat {
  public:
-  explicit Chat(const Flags& flags) : flags_(flags), client_(flags.request.router) { Reset(); }
+  Chat(const Flags& flags, Access access) : flags_(flags), client_(flags.request.router, std::move(access)) { Reset(); }
 
   Status Run() {
     const bool terminal = isatty(STDIN_FILENO) != 0;
@@ -104,6 +104,11 @@ class Chat {
   std::vector<std::string> images_;  // for the next question
 };
 
+Status Run(const Flags& flags) {
+  TRIPTYCH_ASSIGN_OR_RETURN(Access access, flags.request.access.Open());
+  return Chat(flags, std::move(access)).Run();
+}
+
 }  // namespace
 
 void AddChat(CLI::App& app, int* exit_status) {
@@ -111,7 +116,7 @@ void AddChat(CLI::App& app, int* exit_status) {
   CLI::App* command = app.add_subcommand("chat", "A conversation on the terminal, with pictures");
   flags->request.AddTo(*command);
   command->add_option("--system", flags->system, "The system message");
-  command->callback([flags, exit_status] { *exit_status = Report("chat", Chat(*flags).Run()); });
+  command->callback([flags, exit_status] { *exit_status = Report("chat", Run(*flags)); });
 }
 
 }  // namespace triptych::cli

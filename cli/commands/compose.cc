@@ -15,6 +15,7 @@ namespace {
 
 struct Flags {
   std::string router = "127.0.0.1:7071";
+  AccessFlags access;
   std::string model, instruction, library, language, out;
   std::vector<std::string> images;
   std::optional<uint32_t> max_images;
@@ -140,9 +141,10 @@ class Article {
 
 Status Run(const Flags& flags) {
   TRIPTYCH_ASSIGN_OR_RETURN(const v1::ComposeRequest request, MakeRequest(flags));
+  TRIPTYCH_ASSIGN_OR_RETURN(Access access, flags.access.Open());
   Article article;
   TRIPTYCH_RETURN_IF_ERROR(
-      Client(flags.router)
+      Client(flags.router, std::move(access))
           .Compose(request, flags.timeout_seconds, [&](const v1::ComposeEvent& event) {
             article.Take(event);
           }));
@@ -161,6 +163,7 @@ void AddCompose(CLI::App& app, int* exit_status) {
       ->required();
   command->add_option("--router", flags->router, "The router's gRPC address")
       ->capture_default_str();
+  flags->access.AddToClient(*command);
   command->add_option("--model", flags->model, "The model's name; without it the router's default");
   command
       ->add_option(

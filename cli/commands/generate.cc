@@ -140,7 +140,8 @@ class Printer {
 
 Status Run(const Flags& flags) {
   TRIPTYCH_ASSIGN_OR_RETURN(const v1::GenerateRequest request, MakeRequest(flags));
-  Client client(flags.request.router);
+  TRIPTYCH_ASSIGN_OR_RETURN(Access access, flags.request.access.Open());
+  Client client(flags.request.router, std::move(access));
   Collected collected;
   Printer printer;
   TRIPTYCH_RETURN_IF_ERROR(client.Generate(request, flags.request.timeout_seconds, [&](const v1::GenerateEvent& event) {

@@ -1,11 +1,16 @@
+#include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <utility>
+#include <vector>
 
+#include "cli/access.h"
 #include "cli/client.h"
 #include "cli/commands/commands.h"
 #include "cli/library_folder.h"
 #include "common/json/json_config.h"
 #include "common/model_card/image_header.h"
+#include "common/picture_index/caption_words.h"
 #include "common/picture_index/picture_index.h"
 #include "common/picture_index/picture_metadata.h"
 #include "nlohmann/json.hpp"
@@ -18,15 +23,66 @@ struct Flags {
   std::string name;
   std::vector<std::string> paths;    // add
   std::string licence, source;       // add
-  std::string text;                  // search
+  std::vector<std::string> texts;    // search
   int32_t count = 10;                // search
   std::vector<std::string> digests;  // remove
   bool json = false;
+  std::string router;                // add, search: empty: no vectors
+  AccessFlags access;                // the router's
+  std::string model;                 // the router's
+  bool again = false;                // embed
+  std::string by;                    // search: words, vectors, both
 };
 
 StatusOr<std::unique_ptr<PictureIndex>> Open(const Flags& flags, PictureIndex::Access access) {
   TRIPTYCH_ASSIGN_OR_RETURN(const std::string folder, LibraryFolder(flags.root, flags.name));
   return PictureIndex::Open(folder, access);
+}
+
+constexpr int kTextsAtOnce = 64;
+
+// The texts' vectors, by the router's model. A text without words gets that of itself.
+StatusOr<std::vector<TextVector>> Embed(Client& client,
+                                        const Flags& flags,
+                                        const std::vector<std::string>& texts) {
+  v1::EmbedRequest request;
+  request.set_model(flags.model);
+  for (const std::string& text : texts) {
+    const std::string words = VectorWords(text);
+    request.add_texts(words.empty() ? " " + text : words);
+  }
+  auto response = client.Embed(request);
+  if (!response.ok()) return WithContext(fmt::format("router {}", flags.router), response.status());
+  if (std::cmp_not_equal(response->vectors_size(), texts.size()))
+    return Internal("the router gave {} vectors of {} texts", response->vectors_size(), texts.size());
+  std::vector<TextVector> vectors;
+  for (const v1::TextVector& vector : response->vectors())
+    vectors.push_back({response->space(), {vector.values().begin(), vector.values().end()}});
+  return vectors;
+}
+
+// Gives vectors to those pictures of a library that have none of this model's.
+Status EmbedMissing(const Flags& flags, PictureIndex& index) {
+  TRIPTYCH_ASSIGN_OR_RETURN(std::vector<IndexedPicture> pictures, index.List());
+  if (pictures.empty()) return OkStatus();
+  const size_t all = pictures.size();
+  TRIPTYCH_ASSIGN_OR_RETURN(Access access, flags.access.Open());
+  Client client(flags.router, std::move(access));
+  if (!flags.again) {
+    TRIPTYCH_ASSIGN_OR_RETURN(const auto first, Embed(client, flags, {pictures[0].caption}));
+    TRIPTYCH_ASSIGN_OR_RETURN(pictures, index.ListWithout(first[0]));
+  }
+  for (size_t begin = 0; begin < pictures.size(); begin += kTextsAtOnce) {
+    const std::vector<IndexedPicture> batch(
+        pictures.begin() + begin,
+        pictures.begin() + std::min<size_t>(begin + kTextsAtOnce, pictures.size()));
+    std::vector<std::string> captions;
+    for (const IndexedPicture& picture : batch) captions.push_back(picture.caption);
+    TRIPTYCH_ASSIGN_OR_RETURN(const auto vectors, Embed(client, flags, captions));
+    TRIPTYCH_RETURN_IF_ERROR(index.PutVectors(batch, vectors));
+  }
+  fmt::print("{} of {} pictures in '{}' got vectors, the others had them\n", pictures.size(), all, flags.name);
+  return OkStatus();
 }
 
 // What no encoder could read does not come in.
@@ -49,6 +105,7 @@ Status Add(const Flags& flags) {
     ++added;
   }
   fmt::print("{} of {} pictures are in '{}' now\n", added, pictures.size(), flags.name);
+  if (!flags.router.empty()) TRIPTYCH_RETURN_IF_ERROR(EmbedMissing(flags, *index));
   if (added < pictures.size())
     return InvalidArgument("{} files could not be read as pictures", pictures.size() - added);
   return OkStatus();
@@ -80,13 +137,50 @@ Status List(const Flags& flags) {
   return OkStatus();
 }
 
+StatusOr<std::vector<IndexedPicture>> SearchOne(const Flags& flags,
+                                                PictureIndex& index,
+                                                const std::string& text,
+                                                const TextVector* vector) {
+  if (vector == nullptr) return index.Search(text, {}, flags.count);
+  if (flags.by == "vectors") return index.Search(*vector, {}, flags.count);
+  return index.Search(text, *vector, {}, flags.count);
+}
+
 Status Search(const Flags& flags) {
+  const bool by_words = flags.by == "words" || (flags.by.empty() && flags.router.empty());
+  if (!by_words && flags.router.empty())
+    return InvalidArgument("--by {}: it needs --router, whose model makes the text's vector", flags.by);
   TRIPTYCH_ASSIGN_OR_RETURN(const std::unique_ptr<PictureIndex> index,
                             Open(flags, PictureIndex::Access::kRead));
-  TRIPTYCH_ASSIGN_OR_RETURN(const std::vector<IndexedPicture> pictures,
-                            index->Search(flags.text, {}, flags.count));
-  Print(pictures, flags.json);
+  for (size_t begin = 0; begin < flags.texts.size(); begin += kTextsAtOnce) {
+    const std::vector<std::string> batch(
+        flags.texts.begin() + begin,
+        flags.texts.begin() + std::min<size_t>(begin + kTextsAtOnce, flags.texts.size()));
+    std::vector<TextVector> vectors;
+    if (!by_words) {
+      TRIPTYCH_ASSIGN_OR_RETURN(Access access, flags.access.Open());
+      Client client(flags.router, std::move(access));
+      TRIPTYCH_ASSIGN_OR_RETURN(vectors, Embed(client, flags, batch));
+    }
+    for (size_t i = 0; i < batch.size(); ++i) {
+      TRIPTYCH_ASSIGN_OR_RETURN(
+          const std::vector<IndexedPicture> pictures,
+          SearchOne(flags, *index, batch[i], by_words ? nullptr : &vectors[i]));
+      if (flags.texts.size() > 1 && !flags.json) fmt::print("{}:\n", batch[i]);
+      Print(pictures, flags.json);
+    }
+  }
   return OkStatus();
+}
+
+// Fills in what `add` left out, or what another model needs.
+Status EmbedAll(const Flags& given) {
+  Flags flags = given;
+  if (flags.router.empty()) flags.router = "127.0.0.1:7071";
+  TRIPTYCH_RETURN_IF_ERROR(Open(flags, PictureIndex::Access::kRead).status());
+  TRIPTYCH_ASSIGN_OR_RETURN(const std::unique_ptr<PictureIndex> index,
+                            Open(flags, PictureIndex::Access::kWrite));
+  return EmbedMissing(flags, *index);
 }
 
 Status Remove(const Flags& flags) {
@@ -125,7 +219,25 @@ void AddLibrary(CLI::App& app, int* exit_status) {
   add->add_option("--source", flags->source, "Of the pictures that name none");
   CLI::App* const list = command("list", "All pictures", List);
   CLI::App* const search = command("search", "The pictures that suit a text best", Search);
-  search->add_option("TEXT", flags->text, "In any language")->required();
+  search->add_option("TEXT", flags->texts, "In any language; several: one search each")->required();
+  search
+      ->add_option("--by",
+                   flags->by,
+                   "What is compared: words, vectors or both (default both with --router, else words)")
+      ->check(CLI::IsMember({"words", "vectors", "both"}));
+  CLI::App* const embed = command(
+      "embed", "Gives captions their vectors by a model, where they have none of it yet", EmbedAll);
+  embed->add_flag("--again", flags->again, "Also where they have: what is damaged becomes whole");
+  embed->add_option("--router", flags->router, "The router's gRPC address (default 127.0.0.1:7071)");
+  add->add_option("--router",
+                  flags->router,
+                  "A router's gRPC address: its model makes the captions' vectors. Without it "
+                  "`library embed` makes them later");
+  search->add_option("--router", flags->router, "A router's gRPC address: its model makes the text's vector");
+  for (CLI::App* const asks : {add, embed, search}) {
+    asks->add_option("--model", flags->model, "The model's name; without it the router's default");
+    flags->access.AddToClient(*asks);
+  }
   search->add_option("-n,--count", flags->count, "At most so many")
       ->check(CLI::Range(1, 10000))
       ->capture_default_str();

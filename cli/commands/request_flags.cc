@@ -4,6 +4,7 @@ namespace triptych::cli {
 
 void RequestFlags::AddTo(CLI::App& command) {
   command.add_option("--router", router, "The router's gRPC address")->capture_default_str();
+  access.AddToClient(command);
   command.add_option("--model", model, "The model's name; without it the router's default");
   command.add_option("--timeout", timeout_seconds, "Seconds; 0: none")->capture_default_str();
   command.add_option("--adapter", adapter_, "A LoRA that the model carries: 2.5 has web and write; without it none");

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "cli/access.h"
 #include "triptych/v1/inference.pb.h"
 
 namespace triptych::cli {
@@ -17,6 +18,7 @@ struct RequestFlags {
   double timeout_seconds = 0;
   std::optional<uint64_t> seed;
   uint32_t max_tiles = 0;
+  AccessFlags access;
 
   void AddTo(CLI::App& command);
   void ApplyTo(v1::GenerateRequest& request) const;

@@ -12,7 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "cli/access.h"
 #include "cli/client.h"
+#include "cli/cluster_view.h"
 #include "cli/commands/commands.h"
 #include "cli/library_folder.h"
 #include "common/clock.h"
@@ -23,6 +25,7 @@
 #include "common/lifecycle/signals.h"
 #include "common/log/log.h"
 #include "common/model_card/model_card.h"
+#include "common/tls/tls_files.h"
 
 namespace triptych::cli {
 namespace {
@@ -53,6 +56,9 @@ struct ServeConfig {
   std::vector<std::string> libraries;  // names or folders; the first is the default
   std::vector<std::string> image_hosts;
   bool image_private_addresses = false;
+  TlsFiles tls;             // of the router's ports for clients
+  std::string api_keys;
+  TlsFiles internal_tls;    // between the processes
   std::string log_format = "text";
 };
 
@@ -83,6 +89,13 @@ Status ReadConfig(const std::string& path, ServeConfig& config) {
   yaml.Field("libraries", &config.libraries);
   yaml.Field("image_hosts", &config.image_hosts);
   yaml.Field("image_private_addresses", &config.image_private_addresses);
+  yaml.Field("tls_certificate", &config.tls.certificate);
+  yaml.Field("tls_key", &config.tls.key);
+  yaml.Field("tls_client_ca", &config.tls.ca);
+  yaml.Field("api_keys", &config.api_keys);
+  yaml.Field("internal_tls_certificate", &config.internal_tls.certificate);
+  yaml.Field("internal_tls_key", &config.internal_tls.key);
+  yaml.Field("internal_tls_ca", &config.internal_tls.ca);
   yaml.Field("log_format", &config.log_format);
   if (encoders >= 0) config.encoders = encoders;
   if (metrics_port >= 0) config.metrics_port = metrics_port;
@@ -190,6 +203,7 @@ class Supervisor {
     config_.model = model.string();
     if (config_.name.empty()) config_.name = model.filename().string();
     TRIPTYCH_RETURN_IF_ERROR(CountEncoders());
+    TRIPTYCH_RETURN_IF_ERROR(PrepareAccess());
     for (std::string& library : config_.libraries) {
       TRIPTYCH_ASSIGN_OR_RETURN(library, FindLibrary(library));
     }
@@ -212,6 +226,19 @@ class Supervisor {
     return InvalidArgument("--encoders: {}; the model takes no pictures, so allowed is 0", num_encoders_);
   }
 
+  // The processes look at the files themselves; here only so that what is wrong is said at once.
+  Status PrepareAccess() {
+    for (std::string* path : {&config_.tls.certificate, &config_.tls.key, &config_.tls.ca, &config_.api_keys,
+                              &config_.internal_tls.certificate, &config_.internal_tls.key, &config_.internal_tls.ca}) {
+      if (!path->empty()) *path = std::filesystem::absolute(*path).string();
+    }
+    TRIPTYCH_RETURN_IF_ERROR(CheckTlsFiles("public_tls", "client_ca", config_.tls, /*needs_ca=*/false));
+    TRIPTYCH_RETURN_IF_ERROR(CheckTlsFiles("tls", "ca", config_.internal_tls, /*needs_ca=*/true));
+    if (config_.tls.enabled()) TRIPTYCH_RETURN_IF_ERROR(ReadTlsMaterial(config_.tls).status());
+    TRIPTYCH_ASSIGN_OR_RETURN(internal_access_, OpenInternally(config_.internal_tls));
+    return OkStatus();
+  }
+
   Member& coordinator() { return members_[0]; }
   Member& router() { return members_[1]; }
 
@@ -223,6 +250,7 @@ class Supervisor {
       yaml.Field(key, &endpoint);
     };
     yaml.Field("log_format", &config_.log_format);
+    VisitTlsFiles(yaml, "tls", "ca", config_.internal_tls);
     if (&member == &coordinator()) {
       listen("listen", config_.coordinator_port.value_or(config_.port == 0 ? 0 : 7070), member.grpc());
       listen("metrics_listen", 0, member.metrics());
@@ -235,6 +263,8 @@ class Supervisor {
       listen("http_listen", config_.http_port, member.http());
       listen("metrics_listen", config_.metrics_port.value_or(config_.port == 0 ? 0 : 9071), member.metrics());
       yaml.Field("policy", &config_.policy);
+      VisitTlsFiles(yaml, "public_tls", "client_ca", config_.tls);
+      yaml.Field("api_keys", &config_.api_keys);
       yaml.Field("image_hosts", &config_.image_hosts);
       yaml.Field("image_private_addresses", &config_.image_private_addresses);
       yaml.List("models", 1, [&](YamlWriter& entry, size_t) {
@@ -274,16 +304,33 @@ class Supervisor {
     TRIPTYCH_RETURN_IF_ERROR(Await([&] { return coordinator().announced(); }));
     for (size_t i = 1; i < members_.size(); ++i) TRIPTYCH_RETURN_IF_ERROR(members_[i].Start(YamlOf(members_[i])));
     TRIPTYCH_RETURN_IF_ERROR(Await([&] { return router().announced(); }));
-    Client client(router().grpc().ToString());
-    TRIPTYCH_RETURN_IF_ERROR(Await([&] {
-      const auto models = client.ListModels();
-      return models.ok() && models->models_size() == 1 && static_cast<int32_t>(models->models(0).ready_encoders()) >= num_encoders_ &&
-             static_cast<int32_t>(models->models(0).ready_decoders()) >= config_.decoders;
-    }));
+    Client client(router().grpc().ToString(), {});
+    const bool is_client = !config_.tls.enabled() && config_.api_keys.empty();
+    while (true) {
+      TRIPTYCH_ASSIGN_OR_RETURN(const bool all, is_client ? ListsAll(client) : KnowsAll());
+      if (all) break;
+      TRIPTYCH_RETURN_IF_ERROR(Tick());
+    }
     ready_ = true;
     fmt::print("ready grpc={} http={} metrics={}\n", router().grpc().ToString(), router().http().ToString(), router().metrics().ToString());
     std::fflush(stdout);
     return OkStatus();
+  }
+
+  // Whether the router's clients see all workers ready.
+  StatusOr<bool> ListsAll(Client& client) const {
+    const auto models = client.ListModels();
+    return models.ok() && models->models_size() == 1 && static_cast<int32_t>(models->models(0).ready_encoders()) >= num_encoders_ &&
+           static_cast<int32_t>(models->models(0).ready_decoders()) >= config_.decoders;
+  }
+
+  // The same as the coordinator has it, where the router's clients need more than this has. Requests wait until the router has heard.
+  StatusOr<bool> KnowsAll() {
+    const auto view = ReadView(coordinator().grpc().ToString(), internal_access_);
+    if (view.status().code() == StatusCode::kPermissionDenied) return WithContext("--internal-tls-certificate", view.status());
+    if (!view.ok()) return false;
+    return std::ranges::count(view->workers(), internal::v1::WORKER_STATE_READY, &internal::v1::Worker::state) >=
+           num_encoders_ + config_.decoders;
   }
 
   template <typename Condition>
@@ -344,6 +391,7 @@ class Supervisor {
   SignalWaiter& signals_;
   std::string folder_;
   int32_t num_encoders_ = 0;
+  Access internal_access_;
   std::deque<Member> members_;  // coordinator, router, workers
   bool ready_ = false;
   bool interrupted_ = false;
@@ -471,6 +519,32 @@ void AddServe(CLI::App& app, SignalWaiter* signals, int* exit_status) {
                          flags->image_private_addresses,
                          "Fetch pictures also where these hosts are not in the public internet"),
        [flags](ServeConfig& c) { c.image_private_addresses = true; }},
+      {command->add_option("--tls-certificate",
+                           flags->tls.certificate,
+                           "PEM file: the certificate of the router's gRPC and HTTP ports, its chain "
+                           "behind it; with it they speak TLS alone"),
+       [flags](ServeConfig& c) { c.tls.certificate = flags->tls.certificate; }},
+      {command->add_option("--tls-key", flags->tls.key, "PEM file: its key"),
+       [flags](ServeConfig& c) { c.tls.key = flags->tls.key; }},
+      {command->add_option("--tls-client-ca",
+                           flags->tls.ca,
+                           "PEM file: the authority that clients' certificates have to be from; "
+                           "without it they need none"),
+       [flags](ServeConfig& c) { c.tls.ca = flags->tls.ca; }},
+      {command->add_option("--api-keys",
+                           flags->api_keys,
+                           "File of the keys that clients need, each a line NAME:KEY or "
+                           "NAME:sha256:HEX; without it they need none"),
+       [flags](ServeConfig& c) { c.api_keys = flags->api_keys; }},
+      {command->add_option("--internal-tls-certificate",
+                           flags->internal_tls.certificate,
+                           "PEM file: the processes' certificate for each other, good for the names "
+                           "triptych-coordinator, -router, -worker and -admin"),
+       [flags](ServeConfig& c) { c.internal_tls.certificate = flags->internal_tls.certificate; }},
+      {command->add_option("--internal-tls-key", flags->internal_tls.key, "PEM file: its key"),
+       [flags](ServeConfig& c) { c.internal_tls.key = flags->internal_tls.key; }},
+      {command->add_option("--internal-tls-ca", flags->internal_tls.ca, "PEM file: its authority"),
+       [flags](ServeConfig& c) { c.internal_tls.ca = flags->internal_tls.ca; }},
       {command->add_option("--log-format", flags->log_format, "text, json")->capture_default_str(),
        [flags](ServeConfig& c) { c.log_format = flags->log_format; }},
   };

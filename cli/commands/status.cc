@@ -4,6 +4,7 @@
 #include <string>
 
 #include "cli/client.h"
+#include "cli/cluster_view.h"
 #include "cli/commands/commands.h"
 #include "common/lifecycle/signals.h"
 #include "common/rpc/grpc_status.h"
@@ -19,22 +20,8 @@ struct Flags {
   std::string coordinator = "127.0.0.1:7070";
   bool json = false;
   bool watch = false;
+  AccessFlags access;
 };
-
-StatusOr<ClusterUpdate> ReadView(const std::string& coordinator) {
-  const auto stub = Cluster::NewStub(OpenChannel(coordinator));
-  grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
-  WatchRequest request;
-  request.set_watcher("triptych status");
-  const auto reader = stub->Watch(&context, request);
-  ClusterUpdate update;
-  const bool read = reader->Read(&update);
-  context.TryCancel();
-  const Status status = FromGrpc(reader->Finish());
-  if (!read) return status.ok() ? Unavailable("the coordinator gave no view") : status;
-  return update;
-}
 
 std::string RolesOf(const Register& registration) {
   std::string roles;
@@ -74,7 +61,8 @@ nlohmann::json ToJson(const Worker& worker) {
 }
 
 Status Print(const Flags& flags) {
-  TRIPTYCH_ASSIGN_OR_RETURN(const ClusterUpdate view, ReadView(flags.coordinator));
+  TRIPTYCH_ASSIGN_OR_RETURN(const Access access, flags.access.Open());
+  TRIPTYCH_ASSIGN_OR_RETURN(const ClusterUpdate view, ReadView(flags.coordinator, access));
   if (flags.json) {
     nlohmann::json workers = nlohmann::json::array();
     for (const Worker& worker : view.workers()) workers.push_back(ToJson(worker));
@@ -104,17 +92,18 @@ Status Run(const Flags& flags, SignalWaiter& signals) {
   }
 }
 
-StatusOr<std::vector<std::string>> WorkersToDrain(const std::string& coordinator, const std::string& worker) {
+StatusOr<std::vector<std::string>> WorkersToDrain(const std::string& coordinator, const Access& access, const std::string& worker) {
   if (worker != "all") return std::vector<std::string>{worker};
-  TRIPTYCH_ASSIGN_OR_RETURN(const ClusterUpdate view, ReadView(coordinator));
+  TRIPTYCH_ASSIGN_OR_RETURN(const ClusterUpdate view, ReadView(coordinator, access));
   std::vector<std::string> ids;
   for (const Worker& entry : view.workers()) ids.push_back(entry.registration().worker_id());
   return ids;
 }
 
-Status Drain(const std::string& coordinator, const std::string& worker, double seconds) {
-  const auto stub = Cluster::NewStub(OpenChannel(coordinator));
-  TRIPTYCH_ASSIGN_OR_RETURN(const std::vector<std::string> ids, WorkersToDrain(coordinator, worker));
+Status Drain(const std::string& coordinator, const AccessFlags& flags, const std::string& worker, double seconds) {
+  TRIPTYCH_ASSIGN_OR_RETURN(const Access access, flags.Open());
+  const auto stub = Cluster::NewStub(OpenChannel(coordinator, access));
+  TRIPTYCH_ASSIGN_OR_RETURN(const std::vector<std::string> ids, WorkersToDrain(coordinator, access, worker));
   for (const std::string& id : ids) {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
@@ -134,6 +123,7 @@ void AddStatus(CLI::App& app, SignalWaiter* signals, int* exit_status) {
   auto flags = std::make_shared<Flags>();
   CLI::App* command = app.add_subcommand("status", "The cluster's workers, their states and load");
   command->add_option("--coordinator", flags->coordinator, "The coordinator's gRPC address")->capture_default_str();
+  flags->access.AddToAdmin(*command);
   command->add_flag("--json", flags->json, "Print one JSON object");
   command->add_flag("--watch", flags->watch, "Again every second, until Ctrl-C");
   command->callback([flags, signals, exit_status] { *exit_status = Report("status", Run(*flags, *signals)); });
@@ -143,13 +133,15 @@ void AddDrain(CLI::App& app, int* exit_status) {
   struct DrainFlags {
     std::string coordinator = "127.0.0.1:7070", worker;
     double seconds = 30;
+    AccessFlags access;
   };
   auto flags = std::make_shared<DrainFlags>();
   CLI::App* command = app.add_subcommand("drain", "Lets a worker finish its streams and end");
   command->add_option("worker", flags->worker, "The worker's id, or all")->required();
   command->add_option("--coordinator", flags->coordinator, "The coordinator's gRPC address")->capture_default_str();
+  flags->access.AddToAdmin(*command);
   command->add_option("--deadline", flags->seconds, "Seconds until it ends with its streams broken")->check(CLI::Range(0.0, 86400.0))->capture_default_str();
-  command->callback([flags, exit_status] { *exit_status = Report("drain", Drain(flags->coordinator, flags->worker, flags->seconds)); });
+  command->callback([flags, exit_status] { *exit_status = Report("drain", Drain(flags->coordinator, flags->access, flags->worker, flags->seconds)); });
 }
 
 }  // namespace triptych::cli

@@ -31,7 +31,7 @@ constexpr std::chrono::milliseconds kLongestPause{1000};
 struct ViewWatcher::State {
   State(IoRuntime* runtime, ChannelPool* channels, std::string coordinator, std::string name, OnChange on_change)
       : strand(runtime->MakeStrand()),
-        stub(Cluster::NewStub(channels->Get(coordinator, ChannelPool::Purpose::kControl))),
+        stub(Cluster::NewStub(channels->Get(coordinator, ChannelPool::Purpose::kControl, kCoordinatorName))),
         coordinator(std::move(coordinator)),
         name(std::move(name)),
         on_change(std::move(on_change)),

@@ -31,7 +31,7 @@ constexpr std::chrono::milliseconds kLongestPause{1000};
 struct WorkerLink::State : std::enable_shared_from_this<State> {
   State(IoRuntime* runtime, ChannelPool* channels, std::string coordinator, Callbacks callbacks)
       : strand(runtime->MakeStrand()),
-        stub(Cluster::NewStub(channels->Get(coordinator, ChannelPool::Purpose::kControl))),
+        stub(Cluster::NewStub(channels->Get(coordinator, ChannelPool::Purpose::kControl, kCoordinatorName))),
         coordinator(std::move(coordinator)),
         callbacks(std::move(callbacks)),
         wake(strand) {}

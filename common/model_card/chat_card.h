@@ -40,6 +40,7 @@ class ChatCard : public ModelCard {
   int32_t vocab_size() const override { return parts_.vocab_size; }
   int32_t hidden_size() const override { return parts_.hidden_size; }
   bool accepts_images() const override { return parts_.rows_per_image > 0; }
+  bool accepts_conversations() const override { return parts_.chat_template.has_value(); }
   TokenId image_placeholder() const override { return parts_.image_placeholder; }
   const GenerationDefaults& defaults() const override { return defaults_; }
   const Tokenizer& tokenizer() const override { return *parts_.tokenizer; }

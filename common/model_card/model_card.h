@@ -64,6 +64,11 @@ class ModelCard {
   // What a request's adapter may name, first the model without one; empty: nothing. Workers know an adapter by its place in this list.
   virtual std::span<const std::string> adapters() const { return {}; }
 
+  // False: RenderConversation refuses everything, for want of a chat template.
+  virtual bool accepts_conversations() const { return true; }
+
+  // The most that a picture's max_tiles may be; 1: pictures are not cut into tiles; 0: it takes none.
+  virtual int32_t max_tiles() const { return accepts_images() ? 1 : 0; }
   // The max_tiles of a picture that asks for none, in a prompt of so many pictures.
   virtual int32_t DefaultMaxTiles(int32_t /*num_images*/) const { return 1; }
   // Exactly as many rows as the encoder will make, and tiles as its tower will run; max_tiles 0 stands for DefaultMaxTiles(1).

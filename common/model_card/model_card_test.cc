@@ -179,6 +179,7 @@ TEST_F(XComposer2CardTest, TokenPromptsTakePicturesWhereTheyArePlaced) {
 }
 
 TEST_F(XComposer2CardTest, TilesAreRefusedByName) {
+  EXPECT_EQ(card_->max_tiles(), 1);
   EXPECT_TRUE(card_->ImageRows({{1, 1}, 1}).ok());
   const auto rows = card_->ImageRows({{1, 1}, 9});
   EXPECT_THAT(std::string(Message(rows.status())), AllOf(HasSubstr("max_tiles is 9"), HasSubstr("0 and 1")));
@@ -199,6 +200,10 @@ TEST_F(TiledCardTest, FamiliesAreTold) {
   EXPECT_EQ(d5_->family(), "internlm-xcomposer2d5");
   EXPECT_TRUE(hd_->adapters().empty());
   EXPECT_THAT(d5_->adapters(), testing::ElementsAre("base", "web", "write"));
+  EXPECT_EQ(hd_->max_tiles(), 128);
+  EXPECT_EQ(d5_->max_tiles(), 128);
+  EXPECT_EQ(hd_->DefaultMaxTiles(1), 25);
+  EXPECT_EQ(d5_->DefaultMaxTiles(1), 24);
 }
 
 TEST_F(TiledCardTest, RowsAndTilesFollowFromTheSizeAlone) {

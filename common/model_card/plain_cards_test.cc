@@ -95,6 +95,9 @@ TEST(PlainCards, SayWhatTheyAre) {
   EXPECT_EQ(internlm2->context_tokens(), 400);  // 80, five times that by dynamic scaling
   EXPECT_EQ(llava->family(), "llava");
   EXPECT_TRUE(llava->accepts_images());
+  EXPECT_EQ(llava->max_tiles(), 1);
+  EXPECT_EQ(llama->max_tiles(), 0);
+  EXPECT_TRUE(llama->accepts_conversations());
   EXPECT_EQ(llava->vocab_size(), 400);
   EXPECT_EQ(llava->image_placeholder(), 385);
   EXPECT_NE(llama->digest(), internlm2->digest());
@@ -132,6 +135,7 @@ TEST_F(ChangedCheckpoint, WithoutAKnownTemplateConversationsAreRefusedAndRawProm
   folder_.Write("tokenizer_config.json", R"({"chat_template": "{{ messages }}"})");
   const auto card = Load(folder_.path());
   ASSERT_TRUE(card);
+  EXPECT_FALSE(card->accepts_conversations());
   const std::vector<ChatMessage> messages = {{ChatRole::kUser, {"q"}}};
   const auto refused = card->RenderConversation(messages, {});
   EXPECT_EQ(refused.status().code(), StatusCode::kInvalidArgument);

@@ -62,6 +62,19 @@ void AddPairs(const std::vector<std::string_view>& run, std::string& words) {
     words.append(" ").append(run[i]).append(run[i + 1]).append(" ");
 }
 
+// At most 64 of those with spaces between.
+std::vector<std::string> SplitWords(std::string_view text) {
+  constexpr size_t kMaxWords = 64;
+  std::vector<std::string> words;
+  for (size_t at = text.find_first_not_of(' '); at != std::string_view::npos && words.size() < kMaxWords;
+       at = text.find_first_not_of(' ', at)) {
+    const size_t end = std::min(text.find(' ', at), text.size());
+    words.emplace_back(text.substr(at, end - at));
+    at = end;
+  }
+  return words;
+}
+
 }  // namespace
 
 std::string CaptionWords(std::string_view text) {
@@ -90,20 +103,24 @@ std::string CaptionWords(std::string_view text) {
 }
 
 std::string CaptionQuery(std::string_view text) {
-  constexpr int kMaxWords = 64;
-  const std::string words = CaptionWords(text);
   std::string query;
-  int count = 0;
-  for (size_t at = words.find_first_not_of(' '); at != std::string::npos && count < kMaxWords;
-       at = words.find_first_not_of(' ', at)) {
-    const size_t end = std::min(words.find(' ', at), words.size());
-    const std::string_view word = std::string_view(words).substr(at, end - at);
-    at = end;
-    if (IsFunctionWord(word)) continue;
-    query.append(query.empty() ? "\"" : " OR \"").append(word).append("\"");
-    ++count;
+  for (const std::string& word : SplitWords(CaptionWords(text))) {
+    if (!IsFunctionWord(word)) query.append(query.empty() ? "\"" : " OR \"").append(word).append("\"");
   }
   return query;
+}
+
+std::string VectorWords(std::string_view text) {
+  std::string plain(text);
+  std::ranges::transform(plain, plain.begin(), [](unsigned char c) {
+    if (c >= 0x80) return static_cast<char>(c);
+    return IsAsciiWord(c) ? static_cast<char>(std::tolower(c)) : ' ';
+  });
+  std::vector<std::string> words = SplitWords(plain);
+  if (!std::ranges::all_of(words, IsFunctionWord)) std::erase_if(words, IsFunctionWord);
+  std::string joined;
+  for (const std::string& word : words) joined.append(" ").append(word);
+  return joined;
 }
 
 }  // namespace triptych

@@ -15,4 +15,8 @@ std::string CaptionWords(std::string_view text);
 // most 64 words.
 std::string CaptionQuery(std::string_view text);
 
+// What of a text makes its vector: its words in small letters, each with a space before it, without English function words as long as
+// others are there. At most 64 words. Empty where there is none. Vectors of texts that were prepared in another way are of another space.
+std::string VectorWords(std::string_view text);
+
 }  // namespace triptych

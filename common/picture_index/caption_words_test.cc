@@ -35,6 +35,15 @@ TEST(CaptionQueryTest, IsBounded) {
   std::string text;
   for (int i = 0; i < 1000; ++i) text += "word ";
   EXPECT_LT(CaptionQuery(text).size(), 64 * 12u);
+  EXPECT_EQ(VectorWords(text).size(), 64 * 5u);
+}
+
+TEST(VectorWordsTest, AreWhatTellsSomething) {
+  EXPECT_EQ(VectorWords("A Tractor on the farm, with its driver!"), " tractor farm driver");
+  EXPECT_EQ(VectorWords("Größe\n一只黑猫"), " größe 一只黑猫");
+  EXPECT_EQ(VectorWords("To be"), " to be");
+  EXPECT_EQ(VectorWords(" - "), "");
+  EXPECT_EQ(VectorWords(""), "");
 }
 
 }  // namespace

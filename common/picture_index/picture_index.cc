@@ -1,7 +1,5 @@
 #include "common/picture_index/picture_index.h"
 
-#include <sqlite3.h>
-
 #include <filesystem>
 #include <fstream>
 #include <utility>
@@ -9,6 +7,7 @@
 #include "common/hash/sha256.h"
 #include "common/json/json_config.h"
 #include "common/picture_index/caption_words.h"
+#include "common/picture_index/statement.h"
 
 namespace triptych {
 namespace {
@@ -23,41 +22,17 @@ constexpr char kTables[] =
     "CREATE VIRTUAL TABLE words USING fts5(caption, tokenize = 'porter unicode61 remove_diacritics "
     "2');"
     "PRAGMA user_version = 1;";
+// Libraries made before there were vectors get these when they are next written to. New words need
+// new vectors.
+constexpr char kVectorTables[] =
+    "CREATE TABLE IF NOT EXISTS vectors(picture INTEGER NOT NULL, space TEXT NOT NULL, vector BLOB "
+    "NOT NULL, PRIMARY KEY(picture, space));"
+    "CREATE TRIGGER IF NOT EXISTS words_changed AFTER UPDATE OF caption ON pictures WHEN "
+    "old.caption <> new.caption BEGIN DELETE FROM vectors WHERE picture = old.id; END;"
+    "CREATE TRIGGER IF NOT EXISTS picture_removed AFTER DELETE ON pictures BEGIN DELETE FROM "
+    "vectors WHERE picture = old.id; END;";
 
 }  // namespace
-
-// A prepared statement with its values. Rows come by Step until it gives SQLITE_DONE.
-class Statement {
- public:
-  Statement(sqlite3* database, const char* sql) {
-    prepared_ = sqlite3_prepare_v2(database, sql, -1, &statement_, nullptr);
-  }
-  ~Statement() { sqlite3_finalize(statement_); }
-  Statement(const Statement&) = delete;
-
-  Statement& Bind(std::string_view text) {
-    if (prepared_ == SQLITE_OK)
-      sqlite3_bind_text(
-          statement_, ++bound_, text.data(), static_cast<int>(text.size()), SQLITE_TRANSIENT);
-    return *this;
-  }
-  Statement& Bind(int64_t number) {
-    if (prepared_ == SQLITE_OK) sqlite3_bind_int64(statement_, ++bound_, number);
-    return *this;
-  }
-  int Step() { return prepared_ == SQLITE_OK ? sqlite3_step(statement_) : prepared_; }
-  std::string Text(int column) const {
-    const auto* const text = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
-    return text ? std::string(text, sqlite3_column_bytes(statement_, column)) : std::string();
-  }
-  int64_t Number(int column) const { return sqlite3_column_int64(statement_, column); }
-  double Real(int column) const { return sqlite3_column_double(statement_, column); }
-
- private:
-  sqlite3_stmt* statement_ = nullptr;
-  int prepared_ = SQLITE_ERROR;
-  int bound_ = 0;
-};
 
 StatusOr<std::unique_ptr<PictureIndex>> PictureIndex::Open(const std::string& folder,
                                                            Access access) {
@@ -105,6 +80,8 @@ Status PictureIndex::Prepare(Access access) {
   }
   if (access == Access::kWrite) {
     if (version == 0) TRIPTYCH_RETURN_IF_ERROR(Execute(kTables));
+    if (version == 0 || version == kVersion)
+      TRIPTYCH_RETURN_IF_ERROR(Execute(kVectorTables));
     TRIPTYCH_RETURN_IF_ERROR(Execute("COMMIT"));
     if (version == 0) return OkStatus();
   }
@@ -157,6 +134,7 @@ StatusOr<std::string> PictureIndex::Add(std::string_view file, IndexedPicture pi
     return problem;
   }
   TRIPTYCH_RETURN_IF_ERROR(Execute("COMMIT"));
+  loaded_.reset();
   return picture.sha256;
 }
 
@@ -227,6 +205,7 @@ Status PictureIndex::Remove(std::string_view sha256) {
     return problem;
   }
   TRIPTYCH_RETURN_IF_ERROR(Execute("COMMIT"));
+  loaded_.reset();
   std::error_code ignored;
   std::filesystem::remove(PathOf(found[0]), ignored);
   return OkStatus();

@@ -7,7 +7,9 @@
 namespace triptych {
 namespace {
 
-std::shared_ptr<grpc::Channel> Connect(const std::string& address) {
+std::shared_ptr<grpc::Channel> Connect(const std::string& address,
+                                       const std::shared_ptr<grpc::ChannelCredentials>& credentials,
+                                       const char* name) {
   KeepCallbackThreads();
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(kKeepalivePing.count()));
@@ -21,7 +23,9 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& address) {
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   arguments.SetMaxReceiveMessageSize(kMaxGrpcMessageBytes);
   arguments.SetMaxSendMessageSize(kMaxGrpcMessageBytes);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  if (credentials == nullptr) return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  arguments.SetSslTargetNameOverride(name);
+  return grpc::CreateCustomChannel(address, credentials, arguments);
 }
 
 std::string KeyOf(std::string_view address, ChannelPool::Purpose purpose) {
@@ -30,12 +34,12 @@ std::string KeyOf(std::string_view address, ChannelPool::Purpose purpose) {
 
 }  // namespace
 
-std::shared_ptr<grpc::Channel> ChannelPool::Get(std::string_view address, Purpose purpose) {
+std::shared_ptr<grpc::Channel> ChannelPool::Get(std::string_view address, Purpose purpose, const char* name) {
   const std::string key = KeyOf(address, purpose);
   std::lock_guard lock(mutex_);
   std::shared_ptr<grpc::Channel>& channel = channels_[key];
   if (channel != nullptr) return channel;
-  std::shared_ptr<grpc::Channel> made = Connect(std::string(address));
+  std::shared_ptr<grpc::Channel> made = Connect(std::string(address), credentials_, name);
   channel = made;
   std::erase_if(channels_, [](const auto& entry) {
     return entry.second.use_count() == 1 && entry.second->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY;

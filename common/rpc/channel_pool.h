@@ -8,6 +8,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include "common/string_map.h"
+#include "common/tls/tls_files.h"
 
 namespace triptych {
 
@@ -17,10 +18,14 @@ namespace triptych {
 class ChannelPool {
  public:
   enum class Purpose { kControl, kBulk };
-  std::shared_ptr<grpc::Channel> Get(std::string_view address, Purpose purpose);
+  explicit ChannelPool(std::shared_ptr<grpc::ChannelCredentials> credentials = nullptr)  // null: without TLS
+      : credentials_(std::move(credentials)) {}
+  // With TLS, the peer's certificate has to bear `name`.
+  std::shared_ptr<grpc::Channel> Get(std::string_view address, Purpose purpose, const char* name = kWorkerName);
   size_t size() const;
 
  private:
+  const std::shared_ptr<grpc::ChannelCredentials> credentials_;
   mutable std::mutex mutex_;
   StringMap<std::shared_ptr<grpc::Channel>> channels_;  // guarded by mutex_
 };

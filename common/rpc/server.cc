@@ -30,7 +30,8 @@ Status RpcServer::Start() {
   if (impl_->options.reflection) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   const std::string address = impl_->options.listen.ToString();
-  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &impl_->port);
+  const auto& credentials = impl_->options.credentials;
+  builder.AddListeningPort(address, credentials ? credentials : grpc::InsecureServerCredentials(), &impl_->port);
   builder.SetMaxReceiveMessageSize(impl_->options.max_message_bytes);
   builder.SetMaxSendMessageSize(impl_->options.max_message_bytes);
   KeepCallbackThreads();

@@ -23,6 +23,7 @@ class RpcServer {
     // Clients may be far away, and some do not answer pings while they have no call (those whose library reads only then): they are pinged
     // seldom, and never while idle. Our own processes notice a dead peer within two seconds.
     bool for_clients = false;
+    std::shared_ptr<grpc::ServerCredentials> credentials = nullptr;  // null: without TLS
   };
   explicit RpcServer(Options options);
   ~RpcServer();

@@ -26,10 +26,15 @@ struct CallInfo {
   std::string peer;
   TimePoint deadline = TimePoint::max();
   std::string trace_parent;  // W3C traceparent header, or empty
-  std::string credentials;   // the authorization header, or empty: the tenant is derived from it and from nothing else
+  std::string credentials;   // the authorization header, or empty
+  std::string tenant;        // who the call is for, as its service's gate says: derived from the credentials and from nothing else
 
   static CallInfo Of(const grpc::CallbackServerContext& context);
 };
+
+// Says whether a call is served, before anything of it is looked at, and whose it is (`tenant`). Called on any thread; must not block.
+// Empty: all are.
+using CallGate = std::function<Status(CallInfo&)>;
 
 // The server's side of a stream, for a handler coroutine that runs on a strand of its own. One Read and one Write outstanding
 // at a time. Cancellation (client gone, deadline) makes Read give nothing and Write false, and runs the OnCancel hook once.
@@ -50,8 +55,7 @@ namespace internal {
 // What the four kinds of call share: one call on one strand, from its context to its end.
 class ServerCallCore {
  public:
-  ServerCallCore(IoRuntime& runtime, const grpc::CallbackServerContext& context)
-      : info_(CallInfo::Of(context)), strand_(runtime.MakeStrand()) {}
+  ServerCallCore(IoRuntime& runtime, CallInfo info) : info_(std::move(info)), strand_(runtime.MakeStrand()) {}
 
   const CallInfo info_;
   const Strand strand_;
@@ -85,18 +89,31 @@ Task<Result> RunGuarded(Handler handler, Args... args) {
   co_return *failure;
 }
 
+template <typename Result>
+Task<Result> EndWith(Status status) {
+  co_return status;
+}
+
+// `handler`, or one that ends with the gate's refusal.
+template <typename Result, typename Handler>
+Handler Gated(const CallGate& gate, CallInfo& info, Handler handler) {
+  const Status status = gate ? gate(info) : OkStatus();
+  if (status.ok()) return handler;
+  return [status](const auto&...) { return EndWith<Result>(status); };
+}
+
 template <typename Request, typename Response>
 class BidiCall final : public grpc::ServerBidiReactor<Request, Response>, public ServerStream<Request, Response> {
  public:
   using Handler = std::function<Task<Status>(std::shared_ptr<ServerStream<Request, Response>>)>;
 
-  static BidiCall* Start(IoRuntime& runtime, grpc::CallbackServerContext* context, Handler handler) {
-    auto call = std::make_shared<BidiCall>(runtime, *context);
+  static BidiCall* Start(IoRuntime& runtime, CallInfo info, Handler handler) {
+    auto call = std::make_shared<BidiCall>(runtime, std::move(info));
     call->self_ = call;
     IoRuntime::Spawn(call->core_.strand_, Serve(call, std::move(handler)));
     return call.get();
   }
-  BidiCall(IoRuntime& runtime, const grpc::CallbackServerContext& context) : core_(runtime, context) {}
+  BidiCall(IoRuntime& runtime, CallInfo info) : core_(runtime, std::move(info)) {}
 
   const CallInfo& info() const override { return core_.info_; }
   const Strand& strand() const override { return core_.strand_; }
@@ -151,13 +168,13 @@ class WriterCall final : public grpc::ServerWriteReactor<Response>, public Serve
  public:
   using Handler = std::function<Task<Status>(std::shared_ptr<ServerStream<Request, Response>>, Request)>;
 
-  static WriterCall* Start(IoRuntime& runtime, grpc::CallbackServerContext* context, Request request, Handler handler) {
-    auto call = std::make_shared<WriterCall>(runtime, *context);
+  static WriterCall* Start(IoRuntime& runtime, CallInfo info, Request request, Handler handler) {
+    auto call = std::make_shared<WriterCall>(runtime, std::move(info));
     call->self_ = call;
     IoRuntime::Spawn(call->core_.strand_, Serve(call, std::move(request), std::move(handler)));
     return call.get();
   }
-  WriterCall(IoRuntime& runtime, const grpc::CallbackServerContext& context) : core_(runtime, context) {}
+  WriterCall(IoRuntime& runtime, CallInfo info) : core_(runtime, std::move(info)) {}
 
   const CallInfo& info() const override { return core_.info_; }
   const Strand& strand() const override { return core_.strand_; }
@@ -201,13 +218,13 @@ class ReaderCall final : public grpc::ServerReadReactor<Request>, public ServerS
  public:
   using Handler = std::function<Task<StatusOr<Response>>(std::shared_ptr<ServerStream<Request, Response>>)>;
 
-  static ReaderCall* Start(IoRuntime& runtime, grpc::CallbackServerContext* context, Response* response, Handler handler) {
-    auto call = std::make_shared<ReaderCall>(runtime, *context);
+  static ReaderCall* Start(IoRuntime& runtime, CallInfo info, Response* response, Handler handler) {
+    auto call = std::make_shared<ReaderCall>(runtime, std::move(info));
     call->self_ = call;
     IoRuntime::Spawn(call->core_.strand_, Serve(call, response, std::move(handler)));
     return call.get();
   }
-  ReaderCall(IoRuntime& runtime, const grpc::CallbackServerContext& context) : core_(runtime, context) {}
+  ReaderCall(IoRuntime& runtime, CallInfo info) : core_(runtime, std::move(info)) {}
 
   const CallInfo& info() const override { return core_.info_; }
   const Strand& strand() const override { return core_.strand_; }
@@ -266,8 +283,8 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
 }  // namespace internal
 
 // Each returns the reactor for a CallbackService method and runs `handler` on a new strand of `runtime`; its Status ends the call
-// (with ErrorInfo details, see grpc_status.h). A handler that returns early ends a stream whose client still writes. An exception that
-// leaves a handler is our bug: it is logged, and answered with kInternal for this call alone.
+// (with ErrorInfo details, see grpc_status.h); a call that `gate` refuses ends with that. A handler that returns early ends a stream
+// whose client still writes. An exception that leaves a handler is our bug: it is logged, and answered with kInternal for this call alone.
 //
 //   grpc::ServerBidiReactor<Q, R>* Decode(grpc::CallbackServerContext* context) override {
 //     return ServeBidi<Q, R>(runtime_, context, [this](std::shared_ptr<ServerStream<Q, R>> stream) { return Run(stream); });
@@ -277,7 +294,7 @@ grpc::ServerBidiReactor<Request, Response>* ServeBidi(
     IoRuntime& runtime,
     grpc::CallbackServerContext* context,
     std::function<Task<Status>(std::shared_ptr<ServerStream<Request, Response>>)> handler) {
-  return internal::BidiCall<Request, Response>::Start(runtime, context, std::move(handler));
+  return internal::BidiCall<Request, Response>::Start(runtime, CallInfo::Of(*context), std::move(handler));
 }
 
 // One request, many responses: Read gives nothing.
@@ -286,8 +303,11 @@ grpc::ServerWriteReactor<Response>* ServeWriter(
     IoRuntime& runtime,
     grpc::CallbackServerContext* context,
     const Request* request,
-    std::function<Task<Status>(std::shared_ptr<ServerStream<Request, Response>>, Request)> handler) {
-  return internal::WriterCall<Request, Response>::Start(runtime, context, *request, std::move(handler));
+    std::function<Task<Status>(std::shared_ptr<ServerStream<Request, Response>>, Request)> handler,
+    const CallGate& gate = {}) {
+  CallInfo info = CallInfo::Of(*context);
+  handler = internal::Gated<Status>(gate, info, std::move(handler));
+  return internal::WriterCall<Request, Response>::Start(runtime, std::move(info), *request, std::move(handler));
 }
 
 // Many requests, one response: Write gives false; the handler returns the response.
@@ -296,8 +316,11 @@ grpc::ServerReadReactor<Request>* ServeReader(
     IoRuntime& runtime,
     grpc::CallbackServerContext* context,
     Response* response,
-    std::function<Task<StatusOr<Response>>(std::shared_ptr<ServerStream<Request, Response>>)> handler) {
-  return internal::ReaderCall<Request, Response>::Start(runtime, context, response, std::move(handler));
+    std::function<Task<StatusOr<Response>>(std::shared_ptr<ServerStream<Request, Response>>)> handler,
+    const CallGate& gate = {}) {
+  CallInfo info = CallInfo::Of(*context);
+  handler = internal::Gated<StatusOr<Response>>(gate, info, std::move(handler));
+  return internal::ReaderCall<Request, Response>::Start(runtime, std::move(info), response, std::move(handler));
 }
 
 template <typename Request, typename Response>
@@ -305,11 +328,14 @@ grpc::ServerUnaryReactor* ServeUnary(IoRuntime& runtime,
                                      grpc::CallbackServerContext* context,
                                      const Request* request,
                                      Response* response,
-                                     std::function<Task<StatusOr<Response>>(CallInfo, Request)> handler) {
+                                     std::function<Task<StatusOr<Response>>(CallInfo, Request)> handler,
+                                     const CallGate& gate = {}) {
+  CallInfo info = CallInfo::Of(*context);
+  handler = internal::Gated<StatusOr<Response>>(gate, info, std::move(handler));
   const Strand strand = runtime.MakeStrand();
   auto* call = new internal::UnaryCall<Response>();
   IoRuntime::Spawn(strand,
-                   internal::UnaryCall<Response>::Serve(call, response, std::move(handler), CallInfo::Of(*context), *request));
+                   internal::UnaryCall<Response>::Serve(call, response, std::move(handler), std::move(info), *request));
   return call;
 }
 

@@ -23,7 +23,7 @@ struct StagePicture {
 };
 
 // The Generate calls that one article makes, on the article's own strand, with its deadline,
-// credentials and trace: what holds for any client's streams holds for them.
+// tenant and trace: what holds for any client's streams holds for them.
 class ModelCaller {
  public:
   struct Call {

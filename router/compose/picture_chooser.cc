@@ -63,6 +63,7 @@ Task<PictureChooser::Candidates> PictureChooser::FindCandidates(
       place.caption, self->paragraphs_[place.paragraph], self->request_.instruction};
   for (size_t i = 0; i < words.size() && candidates.empty() && !self->caller_->cancelled(); ++i) {
     PictureQuery query{.caption = words[i],
+                       .model = self->request_.model,
                        .exclude = self->used_library_,
                        .count = self->request_.num_candidates,
                        .deadline = self->caller_->deadline()};

@@ -22,6 +22,7 @@ struct LibraryPicture {
 
 struct PictureQuery {
   std::string caption;            // of what is looked for, in any language
+  std::string model;              // that writes the article, by whose vectors a library may search
   std::set<std::string> exclude;  // ids that are not wanted
   int32_t count = 0;
   TimePoint deadline = TimePoint::max();

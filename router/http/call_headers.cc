@@ -26,7 +26,7 @@ bool IsTraceParent(std::string_view text) {
 StatusOr<CallHeaders> ReadCallHeaders(const HttpRequest& request, const RequestLimits& limits) {
   CallHeaders headers;
   headers.info.peer = request.peer;
-  headers.info.credentials = std::string(request.Header("authorization"));
+  headers.info.tenant = request.tenant;
   const std::string_view trace = request.Header("traceparent");
   if (IsTraceParent(trace)) headers.info.trace_parent = std::string(trace);
   headers.request_id = std::string(request.Header("x-request-id"));

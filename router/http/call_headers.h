@@ -15,7 +15,7 @@ struct CallHeaders {
   std::string request_id;  // the client's, or one that was drawn
 };
 
-// Authorization (the tenant, as it is), traceparent (ignored unless it is one), X-Request-Timeout
+// The request's tenant, traceparent (ignored unless it is one), X-Request-Timeout
 // (seconds from now) and X-Request-Id. kInvalidArgument names the header.
 StatusOr<CallHeaders> ReadCallHeaders(const HttpRequest& request, const RequestLimits& limits);
 

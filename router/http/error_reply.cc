@@ -100,6 +100,7 @@ HttpReply ErrorReply(const Status& status) {
                   .body = ErrorJson(status)};
   const bool passes = reply.status == 429 || reply.status == 503;
   if (passes) reply.headers.emplace_back("Retry-After", "1");
+  if (reply.status == 401) reply.headers.emplace_back("WWW-Authenticate", "Bearer");
   return reply;
 }
 

@@ -9,6 +9,7 @@
 #include <boost/asio/write.hpp>
 #include <boost/beast/http.hpp>
 
+#include "common/log/log.h"
 #include "common/rpc/server_call.h"
 #include "router/http/error_reply.h"
 #include "router/http/percent_decode.h"
@@ -73,20 +74,22 @@ class HttpConnection::BodyShare {
 
 HttpConnection::HttpConnection(std::shared_ptr<HttpShared> shared,
                                tcp::socket socket,
+                               std::shared_ptr<asio::ssl::context> context,
                                Strand strand)
     : shared_(std::move(shared)),
       strand_(std::move(strand)),
-      stream_(std::move(socket)),
+      stream_(std::move(socket), std::move(context)),
       buffer_(kMaxHttpHeaderBytes + kReadBytes),
-      peer_(PeerOf(stream_.socket())),
+      peer_(PeerOf(tcp().socket())),
       write_over_(strand_),
       watch_over_(strand_) {
   beast::error_code ignored;
-  stream_.socket().set_option(tcp::no_delay(true), ignored);
+  tcp().socket().set_option(tcp::no_delay(true), ignored);
 }
 
 Task<void> HttpConnection::Run(std::shared_ptr<HttpConnection> self) {
-  bool more = true;
+  Task<bool> shake_hands = ShakeHands(self);
+  bool more = co_await std::move(shake_hands);
   while (more) {
     Task<bool> serve = ServeNext(self);
     more = co_await std::move(serve);
@@ -94,16 +97,31 @@ Task<void> HttpConnection::Run(std::shared_ptr<HttpConnection> self) {
   }
   Task<void> linger = Linger(self);
   co_await std::move(linger);
-  self->stream_.close();
+  self->tcp().close();
+}
+
+// False: it came to nothing.
+Task<bool> HttpConnection::ShakeHands(std::shared_ptr<HttpConnection> self) {
+  if (self->stream_.tls() == nullptr) co_return true;
+  beast::error_code error;
+  self->idle_ = true;
+  self->tcp().expires_after(kHeaderTime);
+  co_await self->stream_.tls()->async_handshake(asio::ssl::stream_base::server,
+                                                asio::redirect_error(asio::use_awaitable, error));
+  self->idle_ = false;
+  if (!error) co_return true;
+  spdlog::info("no TLS with {}: {}", self->peer_, error.message());
+  self->gone_ = true;
+  co_return false;
 }
 
 void HttpConnection::Close() {
-  asio::post(strand_, [self = shared_from_this()] { self->stream_.close(); });
+  asio::post(strand_, [self = shared_from_this()] { self->tcp().close(); });
 }
 
 void HttpConnection::CloseIdle() {
   asio::post(strand_, [self = shared_from_this()] {
-    if (self->idle_) self->stream_.close();
+    if (self->idle_) self->tcp().close();
   });
 }
 
@@ -153,7 +171,7 @@ Task<HttpConnection::Heard> HttpConnection::Hear(std::shared_ptr<HttpConnection>
   beast::error_code error;
   if (self->buffer_.size() == 0) {
     self->idle_ = true;
-    self->stream_.expires_after(kIdle);
+    self->tcp().expires_after(kIdle);
     const auto space = self->buffer_.prepare(kReadBytes);
     const size_t bytes = co_await self->stream_.async_read_some(
         space, asio::redirect_error(asio::use_awaitable, error));
@@ -164,7 +182,7 @@ Task<HttpConnection::Heard> HttpConnection::Hear(std::shared_ptr<HttpConnection>
   self->parser_.emplace();
   self->parser_->header_limit(kMaxHttpHeaderBytes);
   self->parser_->body_limit(static_cast<uint64_t>(kMaxHttpBodyBytes));
-  self->stream_.expires_after(kHeaderTime);
+  self->tcp().expires_after(kHeaderTime);
   co_await http::async_read_header(self->stream_,
                                    self->buffer_,
                                    *self->parser_,
@@ -218,6 +236,15 @@ Status HttpConnection::TakeHead() {
     return WithReason(NotFound("there is no such path here: see docs/openai.md"), "PATH");
   request_.path = *path;
   request_.rest = path->substr(std::min(route_->path.size(), path->size()));
+  if (!route_->open) {
+    TRIPTYCH_ASSIGN_OR_RETURN(request_.tenant, shared_->tenants(request_.Header("authorization")));
+  }
+  return CheckRoute();
+}
+
+// Whether the request is one that its route takes.
+Status HttpConnection::CheckRoute() {
+  const http::request<http::string_body>& head = parser_->get();
   const bool readable = request_.method == "GET" || request_.method == "HEAD";
   if (route_->takes_json ? request_.method != "POST" : !readable)
     return WithReason(InvalidArgument("{} takes {} only", route_->path,
@@ -249,7 +276,7 @@ Task<HttpConnection::Heard> HttpConnection::HearBody(std::shared_ptr<HttpConnect
   self->share_ = std::make_shared<BodyShare>(self->shared_);
   self->parser_->eager(true);
   while (!error && !self->parser_->is_done()) {
-    self->stream_.expires_at(begin + TimeFor(received));
+    self->tcp().expires_at(begin + TimeFor(received));
     const size_t bytes =
         co_await http::async_read_some(self->stream_,
                                        self->buffer_,
@@ -306,7 +333,7 @@ Task<void> HttpConnection::Watch(std::shared_ptr<HttpConnection> self) {
   while (!self->watch_ends_ && self->buffer_.size() < kMaxHttpHeaderBytes) {
     beast::error_code error;
     const auto space = self->buffer_.prepare(kMaxHttpHeaderBytes - self->buffer_.size());
-    self->stream_.expires_never();
+    self->tcp().expires_never();
     const size_t bytes = co_await self->stream_.async_read_some(
         space, asio::redirect_error(asio::use_awaitable, error));
     self->buffer_.commit(bytes);
@@ -322,7 +349,7 @@ Task<void> HttpConnection::Watch(std::shared_ptr<HttpConnection> self) {
 Task<void> HttpConnection::EndWatch(std::shared_ptr<HttpConnection> self) {
   self->watch_ends_ = true;
   while (self->watching_) {
-    self->stream_.cancel();
+    self->tcp().cancel();
     Task<void> wait = self->watch_over_.Wait(TimePoint::max());
     co_await std::move(wait);
   }
@@ -383,7 +410,7 @@ Task<bool> HttpConnection::Write(std::shared_ptr<HttpConnection> self, std::stri
   }
   if (self->gone_) co_return false;
   self->writing_ = true;
-  self->stream_.expires_after(TimeFor(static_cast<int64_t>(bytes.size())));
+  self->tcp().expires_after(TimeFor(static_cast<int64_t>(bytes.size())));
   beast::error_code error;
   const auto whole = asio::buffer(bytes);
   co_await asio::async_write(
@@ -406,7 +433,7 @@ Task<void> HttpConnection::WriteReply(std::shared_ptr<HttpConnection> self) {
   const size_t size = reply.body.size();
   if (reply.status != 304) response.content_length(size);
   if (self->request_.method != "HEAD") response.body() = std::move(reply.body);
-  self->stream_.expires_after(TimeFor(static_cast<int64_t>(size)));
+  self->tcp().expires_after(TimeFor(static_cast<int64_t>(size)));
   beast::error_code error;
   co_await http::async_write(
       self->stream_, response, asio::redirect_error(asio::use_awaitable, error));
@@ -415,14 +442,18 @@ Task<void> HttpConnection::WriteReply(std::shared_ptr<HttpConnection> self) {
 
 // A client that still sends would lose the answer if the connection were closed at once.
 Task<void> HttpConnection::Linger(std::shared_ptr<HttpConnection> self) {
+  if (self->gone_) co_return;
   beast::error_code error;
-  if (!self->gone_) self->stream_.socket().shutdown(tcp::socket::shutdown_send, error);
-  self->stream_.expires_after(kLinger);
-  while (!error && !self->gone_) {
+  self->tcp().expires_after(kLinger);
+  if (self->stream_.tls() != nullptr) {
+    co_await self->stream_.tls()->async_shutdown(asio::redirect_error(asio::use_awaitable, error));
+    error.clear();  // most clients say no farewell
+  }
+  self->tcp().socket().shutdown(tcp::socket::shutdown_send, error);
+  while (!error) {
     self->buffer_.clear();
     const auto space = self->buffer_.prepare(kReadBytes);
-    co_await self->stream_.async_read_some(
-        space, asio::redirect_error(asio::use_awaitable, error));
+    co_await self->tcp().async_read_some(space, asio::redirect_error(asio::use_awaitable, error));
   }
 }
 

@@ -11,7 +11,6 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 
@@ -20,7 +19,9 @@
 #include "common/limits.h"
 #include "router/http/http_exchange.h"
 #include "router/http/http_routes.h"
+#include "router/http/http_transport.h"
 #include "router/metrics.h"
+#include "router/tenant.h"
 
 namespace triptych::router {
 
@@ -34,6 +35,7 @@ inline constexpr int64_t kMaxHttpBodiesBytes = 512 << 20;
 struct HttpShared {
   HttpRoutes routes;
   Metrics* metrics = nullptr;
+  TenantResolver tenants = TenantOf;
   std::atomic<bool> draining{false};
   std::atomic<int64_t> open_requests{0};
   std::atomic<int64_t> body_bytes{0};
@@ -46,7 +48,8 @@ class HttpConnection final : public HttpExchange,
                              public std::enable_shared_from_this<HttpConnection> {
  public:
   HttpConnection(std::shared_ptr<HttpShared> shared,
-                 asio::ip::tcp::socket socket,  // on the strand
+                 asio::ip::tcp::socket socket,                 // on the strand
+                 std::shared_ptr<asio::ssl::context> context,  // null: no TLS
                  Strand strand);
 
   static Task<void> Run(std::shared_ptr<HttpConnection> self);
@@ -68,6 +71,7 @@ class HttpConnection final : public HttpExchange,
   enum class Heard { kRequest, kRefused, kNothing };
   class BodyShare;
 
+  static Task<bool> ShakeHands(std::shared_ptr<HttpConnection> self);
   static Task<bool> ServeNext(std::shared_ptr<HttpConnection> self);
   static Task<Heard> Hear(std::shared_ptr<HttpConnection> self);
   static Task<Heard> HearBody(std::shared_ptr<HttpConnection> self);
@@ -80,15 +84,17 @@ class HttpConnection final : public HttpExchange,
 
   void Forget();  // the last request
   Status TakeHead();
+  Status CheckRoute();
   Heard Refuse(const Status& status);
   std::string StreamHead() const;
   std::string Chunk(std::string_view data) const;
   void Gone();
+  boost::beast::tcp_stream& tcp() { return stream_.tcp(); }  // for its time limits, and its end
   bool keeps_alive() const { return keep_alive_ && !gone_ && !shared_->draining; }
 
   const std::shared_ptr<HttpShared> shared_;
   const Strand strand_;
-  boost::beast::tcp_stream stream_;
+  HttpTransport stream_;
   boost::beast::flat_buffer buffer_;
   const std::string peer_;
   asio::steady_timer write_over_;  // cancelled when it is: several may wait

@@ -62,6 +62,7 @@ TEST(ErrorReplyTest, AMessageThatIsCutInACharacterIsStillJson) {
 
 StatusOr<CallHeaders> Headers(std::map<std::string, std::string, std::less<>> headers) {
   HttpRequest request;
+  request.tenant = "mine";
   request.headers = std::move(headers);
   return ReadCallHeaders(request, RequestLimits{});
 }
@@ -73,7 +74,8 @@ TEST(CallHeadersTest, AreThoseOfTheCall) {
                                 {"x-request-id", "r.1"},
                                 {"x-request-timeout", "2.5"}});
   ASSERT_TRUE(headers.ok());
-  EXPECT_EQ(headers->info.credentials, "Bearer me");
+  EXPECT_EQ(headers->info.tenant, "mine");
+  EXPECT_EQ(headers->info.credentials, "") << "they are kept nowhere";
   EXPECT_EQ(headers->info.trace_parent, trace);
   EXPECT_EQ(headers->request_id, "r.1");
   const auto left = headers->info.deadline - std::chrono::steady_clock::now();

@@ -14,6 +14,7 @@ struct HttpRequest {
   std::string path;  // without the query, percent signs resolved
   std::string rest;  // of the path, behind the route's own
   std::string peer;  // host:port
+  std::string tenant;  // whose request it is; of an open route nobody's
   // The first of each name, which is in small letters.
   std::map<std::string, std::string, std::less<>> headers;
   std::string body;  // of the exchange: see TakeBody

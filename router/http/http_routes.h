@@ -13,6 +13,7 @@ struct HttpRoute {
   bool takes_json;       // POST with a JSON body; else GET and HEAD
   std::string endpoint;  // its name in metrics
   HttpHandler handler;
+  bool open = false;  // to everybody: without an API key, where others need one
 };
 
 class HttpRoutes {
@@ -30,6 +31,8 @@ class HttpRoutes {
     }
     return found;
   }
+
+  const std::vector<HttpRoute>& all() const { return routes_; }
 
  private:
   std::vector<HttpRoute> routes_;

@@ -14,6 +14,7 @@
 #include "common/status_reason.h"
 #include "router/http/error_reply.h"
 #include "router/http/http_connection.h"
+#include "router/http/tls_contexts.h"
 
 namespace triptych::router {
 namespace {
@@ -49,9 +50,11 @@ class HttpServer::Impl final : public std::enable_shared_from_this<HttpServer::I
   Impl(IoRuntime* runtime, Options options, Metrics* metrics)
       : runtime_(*runtime),
         options_(std::move(options)),
+        contexts_(options_.tls),
         strand_(runtime->MakeStrand()),
         acceptor_(strand_) {
     shared_->metrics = metrics;
+    shared_->tenants = options_.tenants;
   }
 
   HttpShared& shared() { return *shared_; }
@@ -124,12 +127,14 @@ class HttpServer::Impl final : public std::enable_shared_from_this<HttpServer::I
     if (std::cmp_greater_equal(connections_.size(), options_.max_connections)) {
       shared_->metrics->HttpConnectionRefused();
       error_code ignored;
+      if (contexts_.enabled()) return;
       socket.non_blocking(true, ignored);
       socket.send(asio::buffer(Full()), 0, ignored);
       socket.shutdown(tcp::socket::shutdown_send, ignored);
       return;
     }
-    auto connection = std::make_shared<HttpConnection>(shared_, std::move(socket), strand);
+    auto connection = std::make_shared<HttpConnection>(
+        shared_, std::move(socket), contexts_.Current(), strand);
     connections_.insert(connection);
     shared_->metrics->HttpConnectionOpened();
     IoRuntime::Spawn(strand, Serve(shared_from_this(), std::move(connection)));
@@ -146,6 +151,7 @@ class HttpServer::Impl final : public std::enable_shared_from_this<HttpServer::I
 
   IoRuntime& runtime_;
   const Options options_;
+  TlsContexts contexts_;
   const std::shared_ptr<HttpShared> shared_ = std::make_shared<HttpShared>();
   const Strand strand_;
   tcp::acceptor acceptor_;
@@ -167,14 +173,17 @@ void HttpServer::AddRoute(HttpRoute route) {
   impl_->shared().routes.Add(std::move(route));
 }
 
-void HttpServer::AddReadable(std::string path, std::string endpoint, Answer answer) {
+void HttpServer::AddReadable(std::string path, std::string endpoint, Answer answer, bool open) {
   AddRoute({.path = std::move(path),
             .takes_json = false,
             .endpoint = std::move(endpoint),
             .handler = [answer = std::move(answer)](std::shared_ptr<HttpExchange> exchange) {
               return AnswerAtOnce(answer, std::move(exchange));
-            }});
+            },
+            .open = open});
 }
+
+const std::vector<HttpRoute>& HttpServer::routes() const { return impl_->shared().routes.all(); }
 
 Status HttpServer::Start() { return impl_->Start(); }
 

@@ -4,22 +4,27 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/async/io_runtime.h"
 #include "common/config/endpoint.h"
 #include "common/status.h"
+#include "common/tls/tls_source.h"
 #include "router/http/http_routes.h"
 #include "router/metrics.h"
+#include "router/tenant.h"
 
 namespace triptych::router {
 
-// HTTP/1.1 on a port of its own, without TLS: each connection is a coroutine on its own strand of
+// HTTP/1.1 on a port of its own, over TLS where there is a certificate: each connection is a coroutine on its own strand of
 // the runtime. AddRoute, Start, Drain, Stop (idempotent, also by the destructor).
 class HttpServer {
  public:
   struct Options {
     Endpoint listen;                // port 0 takes a free one
-    int32_t max_connections = 1024;  // more are answered with 503 and closed
+    int32_t max_connections = 1024;  // more are answered with 503 and closed; over TLS only closed
+    std::shared_ptr<TlsSource> tls = nullptr;  // null: without TLS
+    TenantResolver tenants = TenantOf;         // of all routes that are not open
   };
   HttpServer(IoRuntime* runtime, Options options, Metrics* metrics);  // both outlive it
   ~HttpServer();
@@ -28,7 +33,8 @@ class HttpServer {
   // Likewise one that is read (GET, HEAD), and whose answer is ready at once. `answer` is called on
   // any thread; must not block.
   using Answer = std::function<StatusOr<HttpReply>(const HttpRequest&)>;
-  void AddReadable(std::string path, std::string endpoint, Answer answer);
+  void AddReadable(std::string path, std::string endpoint, Answer answer, bool open = false);
+  const std::vector<HttpRoute>& routes() const;
   Status Start();                  // kFailedPrecondition names the address when the port is in use
   int port() const;                // the bound one, after Start
   // Ends idle connections, and others with the answer that they are about. New ones are still

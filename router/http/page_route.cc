@@ -32,7 +32,7 @@ void AddPageRoutes(HttpServer& server, std::span<const EmbeddedFile> files) {
     const auto add = [&](std::string path) {
       server.AddReadable(std::move(path), "page", [file = &file](const HttpRequest& request) {
         return PageReply(*file, request);
-      });
+      }, /*open=*/true);
     };
     add("/" + std::string(file.name));
     if (file.name == "index.html") add("/");

@@ -20,7 +20,12 @@ nlohmann::json ModelJson(const v1::Model& model, int64_t created) {
           {"context_tokens", model.context_tokens()},
           {"accepts_images", model.accepts_images()},
           {"ready_encoders", model.ready_encoders()},
-          {"ready_decoders", model.ready_decoders()}};
+          {"ready_decoders", model.ready_decoders()},
+          {"adapters", model.adapters()},
+          {"max_tiles", model.max_tiles()},
+          {"default_max_tiles", model.default_max_tiles()},
+          {"default_max_new_tokens", model.default_max_new_tokens()},
+          {"accepts_conversations", model.accepts_conversations()}};
 }
 
 HttpReply JsonReply(const nlohmann::json& json) {
@@ -78,14 +83,15 @@ void AddInferenceRoutes(HttpServer& server, InferenceBackend backend, ImageStore
 void AddProbeRoutes(HttpServer& server, std::function<Status()> ready) {
   server.AddReadable("/healthz", "probes", [](const HttpRequest&) -> StatusOr<HttpReply> {
     return HttpReply{.body = "ok\n"};
-  });
+  }, /*open=*/true);
   server.AddReadable("/readyz",
               "probes",
               [ready = std::move(ready)](const HttpRequest&) -> StatusOr<HttpReply> {
                 const Status status = ready();
                 if (status.ok()) return HttpReply{.body = "ok\n"};
                 return HttpReply{.status = 503, .body = std::string(Message(status)) + "\n"};
-              });
+              },
+              /*open=*/true);
 }
 
 }  // namespace triptych::router

@@ -1,5 +1,6 @@
 // Starts the page: which view is shown, which model is asked. What composes is fetched when its
 // view is first shown.
+import { watchKeyField } from "./api_key.js";
 import { ChatView } from "./chat_view.js";
 import { element, showMessage } from "./element.js";
 import { listModels } from "./server.js";
@@ -52,4 +53,5 @@ for (const kind of ["dragover", "drop"])
 new ChatView(chosenModel);
 addEventListener("hashchange", showView);
 showView();
+watchKeyField(showModels);
 showModels();

@@ -1,7 +1,6 @@
 // A picture of an article on the page: its place while it is looked for, then the picture with its
 // caption, its credit and the other candidates.
 import { button, element } from "./element.js";
-import { pictureAddress } from "./server.js";
 
 export class PictureView {
   node = element("figure", { class: "block picture waiting" });
@@ -78,14 +77,15 @@ export class PictureView {
                                         name: `picture-${this.#block.id}`,
                                         checked: i === this.#block.chosen,
                                         change: () => this.#edits.choose(this.#block, i) });
-      const image = element("img", { src: pictureAddress(sha256), loading: "lazy",
-                                     alt: description || `Candidate ${i + 1}` });
+      const image = element("img", { alt: description || `Candidate ${i + 1}` });
       const label = element("label", { title: description }, choice, image);
-      image.addEventListener("error", () => {
+      const leaveOut = () => {
         label.remove();
         set.hidden = set.querySelectorAll("label").length < 2;
-      });
+      };
+      image.addEventListener("error", leaveOut);
       set.append(label);
+      this.#cache.get(sha256).then(({ url }) => { image.src = url; }, leaveOut);
     });
     return set;
   }

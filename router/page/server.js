@@ -1,5 +1,6 @@
 // Calls to the router that served this page. Addresses are relative, so that the page also works
 // under a prefix of a proxy.
+import { askForKey, authorization } from "./api_key.js";
 import { EventStream } from "./event_stream.js";
 
 // What the server answered instead, or that it did not answer, in words for the user.
@@ -12,11 +13,16 @@ const BROKEN = "The connection broke before the answer was complete.";
 async function call(path, options, signal) {
   let answer;
   try {
-    answer = await fetch(path, { ...options, signal });
+    const headers = { ...options?.headers, ...authorization() };
+    answer = await fetch(path, { ...options, headers, signal });
   } catch (error) {
     throw signal?.aborted ? error : new ServerError(UNREACHABLE);
   }
-  if (!answer.ok) throw new ServerError(await refusal(answer));
+  if (!answer.ok) {
+    const reason = await refusal(answer);
+    if (answer.status === 401) askForKey(reason);
+    throw new ServerError(reason);
+  }
   return answer;
 }
 
@@ -39,11 +45,7 @@ export async function listModels() {
 
 // The file of a picture that the router has, by its SHA-256 in hexadecimal.
 export async function fetchPicture(sha256) {
-  return (await call(pictureAddress(sha256))).blob();
-}
-
-export function pictureAddress(sha256) {
-  return `v1/pictures/${encodeURIComponent(sha256)}`;
+  return (await call(`v1/pictures/${encodeURIComponent(sha256)}`)).blob();
 }
 
 // Posts `body` as JSON and yields the JSON of each event of the answer, up to "[DONE]".

@@ -9,6 +9,7 @@
 namespace triptych::cluster_test {
 namespace {
 
+using fakes::HttpGet;
 using fakes::HttpHeard;
 using fakes::HttpPost;
 using fakes::HttpTalk;
@@ -124,6 +125,32 @@ TEST_F(HttpTest, ACompletionAnswersToARawPrompt) {
   EXPECT_EQ(choice["logprobs"]["tokens"].size(), 12u);
 }
 
+TEST_F(HttpTest, ModelsAreListedWithWhatRequestsMayChoose) {
+  cluster_.AddDecoder("d0");
+  const auto get = [&](const std::string& path) {
+    HttpTalk talk(cluster_.http_port());
+    talk.Send(HttpGet(path));
+    return json::parse(talk.Hear().body);
+  };
+  json model = get("/v1/models/fake");
+  EXPECT_EQ(get("/v1/models"), (json{{"object", "list"}, {"data", json::array({model})}}));
+  EXPECT_GT(model["created"], 0);
+  model.erase("created");
+  EXPECT_EQ(model,
+            (json{{"id", "fake"},
+                  {"object", "model"},
+                  {"owned_by", "fake"},
+                  {"context_tokens", 4096},
+                  {"accepts_images", true},
+                  {"ready_encoders", 0},
+                  {"ready_decoders", 1},
+                  {"adapters", {"base", "web"}},
+                  {"max_tiles", 8},
+                  {"default_max_tiles", 2},
+                  {"default_max_new_tokens", 64},
+                  {"accepts_conversations", true}}));
+}
+
 TEST_F(HttpTest, AVanishedClientFreesTheEngine) {
   LocalDecoder& decoder = cluster_.AddDecoder("d0");
   decoder.HoldAfter(5);
@@ -185,6 +212,9 @@ TEST_F(HttpTest, ErrorsNameTheFieldsOfTheJson) {
   told = error(Chat("x", 5), {{"model", "another"}});
   EXPECT_EQ(told["code"], "model_not_found");
   EXPECT_EQ(told["status"], 404);
+  told = error(Chat("x", 5), {{"adapter", "write"}});
+  EXPECT_EQ(told["param"], "adapter");
+  EXPECT_THAT(told["message"].get<std::string>(), HasSubstr("base, web"));
   told = error(Chat("x", 5), {{"max_tokens", 100000}});
   EXPECT_EQ(told["param"], "max_tokens");
   EXPECT_EQ(error(Chat("x", 5), {{"n", 1000000}})["param"], "n");
@@ -194,7 +224,7 @@ TEST_F(HttpTest, ErrorsNameTheFieldsOfTheJson) {
   json body = Chat("x", 5, {1, 2});
   body["messages"][0]["content"][3]["image_url"]["url"] = "data:image/png;base64,aGVsbG8=";
   EXPECT_EQ(error(body, json::object())["param"], "messages[0].content[3].image_url");
-  EXPECT_EQ(cluster_.Metric("triptych_router_refused_total{code=\"INVALID_ARGUMENT\"}"), 5);
+  EXPECT_EQ(cluster_.Metric("triptych_router_refused_total{code=\"INVALID_ARGUMENT\"}"), 6);
 }
 
 TEST_F(HttpTest, ADrainingRouterTakesNothingNew) {

@@ -19,7 +19,10 @@ constexpr int32_t kMaxTiles = 2;  // with it the fake card and the fake tower ag
 const char kModel[] = "fake";
 
 class ClusterCard final : public fakes::FakeModelCard {
+  std::span<const std::string> adapters() const override { return adapters_; }
   int32_t DefaultMaxTiles(int32_t /*num_images*/) const override { return kMaxTiles; }
+
+  const std::vector<std::string> adapters_ = {"base", "web"};
 };
 
 Surroundings MakeSurroundings(IoRuntime* runtime,

@@ -32,6 +32,7 @@ class ByteTokenizer final : public Tokenizer {
 class FakeModelCard : public ModelCard {
  public:
   static constexpr int32_t kImageRows = 4;
+  static constexpr int32_t kMaxTilesOfAPicture = 8;
 
   explicit FakeModelCard(int32_t context_tokens = 4096, bool accepts_images = true)
       : context_tokens_(context_tokens), accepts_images_(accepts_images) {
@@ -49,13 +50,14 @@ class FakeModelCard : public ModelCard {
   const GenerationDefaults& defaults() const override { return defaults_; }
   const Tokenizer& tokenizer() const override { return tokenizer_; }
   const Sha256Digest& digest() const override { return digest_; }
+  int32_t max_tiles() const override { return accepts_images_ ? kMaxTilesOfAPicture : 0; }
   StatusOr<int32_t> ImageRows(const PromptImage& image) const override {
     TRIPTYCH_RETURN_IF_ERROR(ImageTiles(image).status());
     return kImageRows;
   }
   StatusOr<int32_t> ImageTiles(const PromptImage& image) const override {
-    if (image.max_tiles >= 0 && image.max_tiles <= 8) return std::max(1, image.max_tiles);
-    return InvalidArgument("max_tiles must lie between 0 and 8, got {}", image.max_tiles);
+    if (image.max_tiles >= 0 && image.max_tiles <= kMaxTilesOfAPicture) return std::max(1, image.max_tiles);
+    return InvalidArgument("max_tiles must lie between 0 and {}, got {}", kMaxTilesOfAPicture, image.max_tiles);
   }
   StatusOr<TokenizedPrompt> RenderConversation(
       std::span<const ChatMessage> messages, std::span<const PromptImage> images) const override {

@@ -12,7 +12,6 @@
 #include "common/check.h"
 #include "common/model_card/internlm_xcomposer2/adapters.h"
 #include "common/model_card/internlm_xcomposer2/config.h"
-#include "nlohmann/json.hpp"
 #include "worker/weights/safetensors_file.h"
 
 namespace triptych::golden {
@@ -78,8 +77,7 @@ void ReadManifest(const nlohmann::json& manifest, GoldenCase& golden) {
     if (entry.value("id", "") != golden.name) continue;
     golden.adapter = AdapterOf(entry.value("infer_mode", "base"));
     golden.prompt.adapter = golden.adapter;
-    const auto hd_num = entry.value("hd_num_used", nlohmann::json());
-    golden.max_tiles.assign(entry["images"].size(), hd_num.is_null() ? 0 : hd_num.get<int32_t>());
+    golden.max_tiles.assign(entry["images"].size(), MaxTilesOf(entry));
     const nlohmann::json generate = entry.value("generate", nlohmann::json::object());
     if (!generate.contains("greedy_rep")) continue;
     golden.repetition_penalty = generate["greedy_rep"]["repetition_penalty"];
@@ -90,6 +88,11 @@ void ReadManifest(const nlohmann::json& manifest, GoldenCase& golden) {
 }
 
 }  // namespace
+
+int32_t MaxTilesOf(const nlohmann::json& entry) {
+  const nlohmann::json hd_num = entry.value("hd_num_used", nlohmann::json());
+  return hd_num.is_null() ? 0 : hd_num.get<int32_t>();
+}
 
 std::vector<std::string> GoldenFolders(const std::vector<std::string>& model_types) {
   std::vector<std::string> folders;

@@ -6,6 +6,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "common/status.h"
+#include "nlohmann/json.hpp"
 #include "tests/fakes/model_crew.h"
 #include "worker/weights/tensor_file.h"
 
@@ -29,6 +30,9 @@ struct GoldenCase {
 
 // Of a set that is tried in every way: the plain one. Others are tried in fewer, as their prompts are long.
 bool IsPlain(const std::string& folder);
+
+// The max_tiles of the pictures of a case, by its entry in the manifest.
+int32_t MaxTilesOf(const nlohmann::json& entry);
 
 // Folders of golden sets of some model_types: those in TRIPTYCH_GOLDEN (separated by colons) when it
 // is set, else those in tests/golden.

@@ -76,8 +76,7 @@ TEST_P(VisionGoldenTest, PreprocessingIsExactAndTowerAndProjectorAreTheReference
     ASSERT_TRUE(file.ok());
     for (size_t i = 0; i < entry["images"].size(); ++i) {
       const at::Tensor rgb = Pixels(GetParam() + "/" + entry["images"][i].get<std::string>());
-      const auto hd_num = entry.value("hd_num_used", nlohmann::json());
-      const int32_t max_tiles = hd_num.is_null() ? 0 : hd_num.get<int32_t>();
+      const int32_t max_tiles = MaxTilesOf(entry);
       auto prepared = encoder_->Prepare(rgb, max_tiles);
       ASSERT_TRUE(prepared.ok()) << prepared.status();
       // The reference's picture after resizing is its own size: preparing it again must change nothing.

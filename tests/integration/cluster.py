@@ -30,13 +30,14 @@ def read_ports(path):
 
 
 class Client:
-    """A router's clients: its stub, and its metrics."""
+    """A router's clients: its stub, and its metrics. Over TLS with `credentials`."""
 
-    def __init__(self, api, grpc_address, metrics_address):
+    def __init__(self, api, grpc_address, metrics_address, credentials=None):
         self.api = api
         self.grpc, self.metrics = grpc_address, metrics_address
-        self.channel = grpc.insecure_channel(grpc_address, options=[("grpc.max_send_message_length", 64 << 20),
-                                                                    ("grpc.max_receive_message_length", 64 << 20)])
+        options = [("grpc.max_send_message_length", 64 << 20), ("grpc.max_receive_message_length", 64 << 20)]
+        self.channel = (grpc.secure_channel(grpc_address, credentials, options=options) if credentials
+                        else grpc.insecure_channel(grpc_address, options=options))
         self.stub = api.stub(self.channel)
 
     def generate(self, prompt, timeout=120, **fields):
@@ -58,10 +59,10 @@ class Client:
 
 
 class Cluster(Client):
-    """By `triptych serve`."""
+    """By `triptych serve`. `admin_flags`: what `triptych status` takes besides."""
 
-    def __init__(self, bin_dir, api, model, flags=(), ready_timeout=60):
-        self.bin_dir = bin_dir
+    def __init__(self, bin_dir, api, model, flags=(), ready_timeout=60, credentials=None, admin_flags=()):
+        self.bin_dir, self.admin_flags = bin_dir, admin_flags
         command = [str(bin_dir / "triptych"), "serve", "--model", str(model), "--name", "tiny", "--port", "0", "--http-port", "0",
                    "--metrics-port", "0", *map(str, flags)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -75,7 +76,7 @@ class Cluster(Client):
         match = re.fullmatch(r"ready grpc=(\S+) http=(\S+) metrics=(\S+)\n", line)
         assert match, f"serve said {line!r}; its log:\n" + "".join(self.log[-60:])
         grpc_address, self.http, metrics_address = match.groups()
-        super().__init__(api, grpc_address, metrics_address)
+        super().__init__(api, grpc_address, metrics_address, credentials)
 
     def _read_log(self):
         for line in self.process.stderr:
@@ -116,7 +117,7 @@ class Cluster(Client):
 
     def status(self):
         """`triptych status --json`."""
-        out = subprocess.run([str(self.bin_dir / "triptych"), "status", "--json", "--coordinator", self.coordinator()],
+        out = subprocess.run([str(self.bin_dir / "triptych"), "status", "--json", "--coordinator", self.coordinator(), *map(str, self.admin_flags)],
                              capture_output=True, text=True, timeout=20, check=True)
         return json.loads(out.stdout)
 
@@ -134,10 +135,10 @@ class Cluster(Client):
 
 class ManualCluster(Client):
     """A cluster whose processes are started one by one from YAML, as a deployment does: coordinator, router, one encoder, and one decoder whose
-    ranks are spread over several processes."""
+    ranks are spread over several processes. `common_keys` are in the configuration of all."""
 
-    def __init__(self, bin_dir, api, model, folder, tensor_parallel, num_processes, **decoder_keys):
-        self.bin_dir, self.folder = bin_dir, folder
+    def __init__(self, bin_dir, api, model, folder, tensor_parallel, num_processes, common_keys=None, **decoder_keys):
+        self.bin_dir, self.folder, self.common_keys = bin_dir, folder, common_keys or {}
         self.processes, self.commands = {}, {}
         try:
             coordinator = self._start("triptych-coordinator", "coordinator", {"listen": "127.0.0.1:0"})["grpc"]
@@ -157,7 +158,7 @@ class ManualCluster(Client):
 
     def _start(self, binary, name, keys):
         config = self.folder / f"{name}.yaml"
-        config.write_text("".join(f"{k}: {v}\n" for k, v in ({"metrics_listen": "127.0.0.1:0"} | keys).items()))
+        config.write_text("".join(f"{k}: {v}\n" for k, v in ({"metrics_listen": "127.0.0.1:0"} | self.common_keys | keys).items()))
         self.commands[name] = [str(self.bin_dir / binary), "--config", str(config), "--port-file", str(self.folder / f"{name}.ports")]
         self.restart(name)
         wait_until(lambda: self._running(name) and self._ports(name).exists(), 60, f"the ports of {name}")

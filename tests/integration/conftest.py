@@ -24,7 +24,7 @@ def make_api(out):
     """The public API's modules as another language's client has them: made, in folder `out`, from the proto file alone."""
     code = protoc.main([
         "protoc", f"-I{ROOT / 'proto'}", f"-I{pathlib.Path(importlib.import_module('grpc_tools').__file__).parent / '_proto'}",
-        f"--python_out={out}", f"--grpc_python_out={out}", "triptych/v1/inference.proto", "google/rpc/status.proto",
+        f"--python_out={out}", f"--grpc_python_out={out}", "triptych/v1/inference.proto", "triptych/v1/text_vectors.proto", "google/rpc/status.proto",
     ])
     assert code == 0
     sys.path.insert(0, str(out))

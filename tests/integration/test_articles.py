@@ -4,10 +4,12 @@ same after a death, and that the command line writes them."""
 import base64
 import hashlib
 import html.parser
+import importlib
 import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import urllib.request
 
@@ -175,6 +177,63 @@ def test_libraries_are_listed_searched_and_shortened(bin_dir, tmp_path):
     assert [p["caption"] for p in found] == ["black cat"]
     run(bin_dir, "library", "remove", "--root", tmp_path / "root", "mine", found[0]["sha256"][:12])
     assert run(bin_dir, "library", "list", "--root", tmp_path / "root", "mine") == ""
+
+
+def embed(cluster, texts):
+    """The vectors of texts, and their space; raises grpc.RpcError."""
+    vectors_pb2 = importlib.import_module("triptych.v1.text_vectors_pb2")
+    stub = importlib.import_module("triptych.v1.text_vectors_pb2_grpc").TextVectorsStub(cluster.channel)
+    answer = stub.Embed(vectors_pb2.EmbedRequest(texts=texts), timeout=60)
+    return [list(vector.values) for vector in answer.vectors], answer.space
+
+
+def test_texts_have_vectors(cluster):
+    (red, again, blue), space = embed(cluster, [" red", " red", " blue"])
+    assert red == again != blue and any(red) and len(red) == len(blue)
+    assert embed(cluster, [" blue"]) == ([blue], space)
+    for texts, field in [([], "texts"), (["x"] * 65, "texts"), (["x", ""], "texts[1]"), (["x" * 3_000_000], "texts"),
+                          (["x y " * 9000], "texts[0]")]:
+        with pytest.raises(grpc.RpcError) as refused:
+            embed(cluster, texts)
+        assert refused.value.code().name == "INVALID_ARGUMENT" and field in refused.value.details()
+
+
+def test_libraries_have_vectors(cluster, bin_dir, api, tmp_path):
+    """With a router `add` makes them, without one `embed` does so later; search takes them where they are; other models' are not compared."""
+    def library(command, *arguments):
+        return run(bin_dir, "library", command, "--root", tmp_path / "root", "mine", *arguments)
+
+    def captions(*arguments):
+        return [p["caption"] for p in json.loads(library("search", "--json", *arguments))]
+
+    def count():
+        with sqlite3.connect(tmp_path / "root/mine/pictures.sqlite") as database:
+            return database.execute("select count(*) from vectors").fetchone()[0]
+
+    for n, name in enumerate(["red", "green", "blue"]):
+        Image.new("RGB", (8, 8 + n), COLOURS[name]).save(tmp_path / f"{name}.png")
+    library("add", tmp_path / "red.png")
+    assert count() == 0 and captions("--router", cluster.grpc, "nothing") == []
+    assert "1 of 1 pictures" in library("embed", "--router", cluster.grpc)
+    assert "0 of 1 pictures" in library("embed", "--router", cluster.grpc)
+    library("add", "--router", cluster.grpc, tmp_path / "green.png", tmp_path / "blue.png")
+    assert count() == 3
+    assert captions("--router", cluster.grpc, "--by", "vectors", "-n", "1", "The Blue") == ["blue"]
+    assert captions("--router", cluster.grpc, "--by", "words", "zebra") == captions("zebra") == []
+    assert sorted(captions("--router", cluster.grpc, "zebra")) == ["blue", "green", "red"]
+    without = subprocess.run([bin_dir / "triptych", "library", "search", "--root", tmp_path / "root", "mine", "--by", "both", "x"], capture_output=True, text=True)
+    assert without.returncode != 0 and "--router" in without.stderr
+    with sqlite3.connect(tmp_path / "root/mine/pictures.sqlite") as database:
+        database.execute("update vectors set vector = x'00' where picture = 1")
+    damaged = subprocess.run([bin_dir / "triptych", "library", "search", "--root", tmp_path / "root", "mine", "--router", cluster.grpc, "x"], capture_output=True, text=True)
+    assert damaged.returncode == 1 and "embed --again" in damaged.stderr
+    assert "3 of 3 pictures" in library("embed", "--again", "--router", cluster.grpc)
+    assert captions("--router", cluster.grpc, "--by", "vectors", "-n", "1", "red") == ["red"]
+    library("remove", json.loads(library("search", "--json", "red"))[0]["sha256"])
+    assert count() == 2
+    with sqlite3.connect(tmp_path / "root/mine/pictures.sqlite") as database:
+        database.execute("update vectors set space = 'another model'")
+    assert captions("--router", cluster.grpc, "zebra") == []
 
 
 def test_requests_are_checked(cluster, api):

@@ -25,6 +25,10 @@ def test_tokens_are_the_references(start_cluster, api, name, family):
     assert model.family == family
     assert model.accepts_images == takes_pictures
     assert model.ready_encoders == (1 if takes_pictures else 0)
+    tiles, default_tiles = {"internlm-xcomposer2-4khd": (128, 25), "internlm-xcomposer2d5": (128, 24)}.get(family, (1, 1))
+    assert (model.max_tiles, model.default_max_tiles) == ((tiles, default_tiles) if takes_pictures else (0, 0))
+    assert list(model.adapters) == (["base", "web", "write"] if family == "internlm-xcomposer2d5" else [])
+    assert model.accepts_conversations
     for case in golden.cases:
         answer = cluster.generate(case.prompt(api), adapter=case.adapter, stopping=api.Stopping(max_new_tokens=len(case.greedy), ignore_eos=True))
         assert answer.ids[0] == case.greedy, case.id
@@ -74,6 +78,7 @@ def test_a_conversation_needs_a_known_template(start_cluster, api, tmp_path):
         if file.is_file() and file.name != "tokenizer_config.json":
             (tmp_path / file.name).write_bytes(file.read_bytes())
     cluster = start_cluster(tmp_path)
+    assert not cluster.stub.ListModels(api.ListModelsRequest()).models[0].accepts_conversations
     message = api.Message(role=api.ROLE_USER, parts=[api.Part(text="Hello")])
     with pytest.raises(grpc.RpcError) as refused:
         cluster.generate(api.Prompt(conversation=api.Conversation(messages=[message])))

@@ -1,8 +1,10 @@
 """What only models that cut pictures into tiles have, through a whole cluster: tile limits, defaults by the number of pictures, adapters."""
 
 import io
+import subprocess
 
 import grpc
+import openai
 import pytest
 from PIL import Image
 
@@ -84,3 +86,20 @@ def test_an_unknown_adapter_is_refused_with_those_there_are(cluster, api, golden
         cluster.generate(pictures(api), adapter="Web")
     assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert "base, web, write" in error.value.details()
+    client = openai.OpenAI(base_url=f"http://{cluster.http}/v1", api_key="nobody", max_retries=0)
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.completions.create(model="tiny", prompt="x", extra_body={"adapter": "Web"})
+    assert refused.value.param == "adapter" and "base, web, write" in refused.value.message
+
+
+def test_adapters_are_listed_and_each_that_is_listed_is_taken(cluster, api, bin_dir):
+    listed = cluster.stub.ListModels(api.ListModelsRequest()).models[0]
+    client = openai.OpenAI(base_url=f"http://{cluster.http}/v1", api_key="nobody")
+    over_http = client.models.retrieve(listed.name)
+    assert list(listed.adapters) == over_http.adapters == ["base", "web", "write"]
+    assert (listed.max_tiles, listed.default_max_tiles) == (over_http.max_tiles, over_http.default_max_tiles) == (128, 24)
+    table = subprocess.run([bin_dir / "triptych", "models", "--router", cluster.grpc], capture_output=True, text=True, timeout=20, check=True)
+    assert "base,web,write" in table.stdout
+    for adapter in listed.adapters:
+        answer = client.completions.create(model=listed.name, prompt="x", max_tokens=2, temperature=0, extra_body={"adapter": adapter, "ignore_eos": True})
+        assert answer.usage.completion_tokens == 2

@@ -86,7 +86,7 @@ def open_page(browser, url):
     page.expected_errors is a list of pieces of such messages."""
     opened = []
 
-    def open_one(path="", **options):
+    def open_one(path="", waits_for_models=True, **options):
         context = browser.new_context(accept_downloads=True, **options)
         context.set_default_timeout(TIMEOUT_MS)
         page = context.new_page()
@@ -100,7 +100,8 @@ def open_page(browser, url):
         page.on("pageerror", lambda error: page.problems.append(str(error)))
         opened.append(page)
         page.goto(url + path)
-        expect(page.locator("#model")).to_be_enabled()
+        if waits_for_models:
+            expect(page.locator("#model")).to_be_enabled()
         return page
 
     yield open_one

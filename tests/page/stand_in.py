@@ -98,6 +98,7 @@ class StandIn:
         self.chats, self.articles = [], []
         self.requests = []  # (path, body as JSON) of POSTs
         self.pictures = {}  # SHA-256: PNG bytes
+        self.key = None  # that calls have to bear
         stand_in = self
 
         class Handler(RouterHandler):
@@ -181,8 +182,19 @@ class RouterHandler(BaseHTTPRequestHandler):
     def log_message(self, *args):
         pass
 
+    def refuses(self):
+        """Answers 401 where a key is wanted and another is given."""
+        key = self.stand_in.key
+        if key is None or self.headers["Authorization"] == f"Bearer {key}":
+            return False
+        said = "not one of those" if self.headers["Authorization"] else "no API key was given"
+        self.reply(401, "application/json", Refusal(401, said).body.encode())
+        return True
+
     def do_GET(self):
         path = self.path.split("?")[0]
+        if path.startswith("/v1/") and self.refuses():
+            return None
         if path == "/v1/models":
             listed = [
                 {"id": name, "object": "model", "created": 0, "owned_by": "triptych"}
@@ -205,6 +217,8 @@ class RouterHandler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.refuses():
+            return None
         self.stand_in.requests.append((self.path, body))
         if self.path == "/v1/chat/completions":
             script = (

@@ -1,6 +1,8 @@
 """That everybody can use the page: axe-core's rules, the keyboard alone, narrow screens, reduced
 motion; and that its policy is in force."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -159,3 +161,33 @@ def test_nothing_is_stored(open_page):
     assert page.evaluate("indexedDB.databases()") == []
     page.reload()
     expect(page.locator(".message")).to_have_count(0)
+
+
+def test_a_key_is_asked_for_and_sent_and_gone_with_the_tab(open_page, stand_in, size):
+    stand_in.key = "0123456789abcdef"
+    page = open_page(**SIZES[size], waits_for_models=False)
+    page.expected_errors.append("401")
+    field = page.get_by_label("This server wants an API key")
+    expect(field).to_be_visible()
+    assert serious_findings(page) == []
+    for wrong, said in (("two words", "without spaces"), ("wrong", "not one of those")):
+        field.fill(wrong)
+        page.get_by_role("button", name="Use this key").click()
+        expect(page.locator("#key-form").get_by_role("alert")).to_contain_text(said)
+    field.fill(stand_in.key)
+    field.press("Enter")
+    expect(page.locator("#model")).to_be_enabled()
+    expect(field).to_be_hidden()
+    page.get_by_label("Your question").fill("What?")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("article", name="Answer").locator("footer")).to_be_visible()
+    page.get_by_role("link", name="Compose").click()
+    page.get_by_label("A title, or what to write").fill("A day at the harbour")
+    page.get_by_role("button", name="Compose").click()
+    expect(page.locator("#exports")).to_be_visible()
+    expect(page.locator("#article .candidates img").first).to_have_attribute(
+        "src", re.compile("^blob:")
+    )
+    page.reload()
+    expect(page.locator("#model")).to_be_enabled()
+    assert page.evaluate("[localStorage.length, sessionStorage.length]") == [0, 1]

@@ -44,6 +44,7 @@ void VisitFields(Visitor& yaml, Config& config) {
   yaml.Field("step_stall", &config.step_stall);
   yaml.Field("drain_deadline", &config.drain_deadline);
   yaml.Field("log_format", &config.log_format);
+  VisitTlsFiles(yaml, "tls", "ca", config.tls);
 }
 
 Status CheckOneOf(std::string_view key, const std::string& value, std::initializer_list<std::string_view> allowed) {
@@ -78,6 +79,7 @@ Status FinishWorkerConfig(WorkerConfig& config) {
     return FailedPrecondition("dtype: the CPU computes in float32, whatever dtype the checkpoint's weights have; take 'auto'");
   }
   TRIPTYCH_RETURN_IF_ERROR(CheckOneOf("log_format", config.log_format, {"text", "json"}));
+  TRIPTYCH_RETURN_IF_ERROR(CheckTlsFiles("tls", "ca", config.tls, /*needs_ca=*/true));
   if (config.num_ranks == 0) config.num_ranks = config.tensor_parallel - config.first_rank;
   if (config.num_ranks < 1 || config.first_rank + config.num_ranks > config.tensor_parallel) {
     return FailedPrecondition("first_rank, num_ranks: ranks [{}, {}) are not among the {} of tensor_parallel",

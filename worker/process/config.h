@@ -7,6 +7,7 @@
 
 #include "common/config/endpoint.h"
 #include "common/status.h"
+#include "common/tls/tls_files.h"
 
 namespace triptych::worker {
 
@@ -41,6 +42,7 @@ struct WorkerConfig {
   int32_t max_waiting_images = 256;          // encoders
   std::chrono::milliseconds step_stall{5000};       // a step without progress for so long fails the shard group
   std::chrono::milliseconds drain_deadline{30000};
+  TlsFiles tls;                              // of all internal connections over gRPC
   std::string log_format = "text";           // text, json
 
   bool has_role(std::string_view role) const;

@@ -52,7 +52,12 @@ DecoderRole::DecoderRole(const WorkerConfig& config,
                             const auto follower = follower_;
                             lock.unlock();
                             if (follower) follower->Fail(why);
-                          }}) {
+                          }}),
+      token_table_service_(runtime,
+                           &model->identity,
+                           model->loader.get(),
+                           model->card->vocab_size(),
+                           model->card->hidden_size()) {
   context_.traits = {.incarnation = incarnation,
                      .identity = model->identity,
                      .vocab_size = model->card->vocab_size(),
@@ -68,6 +73,7 @@ DecoderRole::~DecoderRole() { Stop(); }
 void DecoderRole::AddTo(RpcServer& server) {
   server.AddService(&service_);
   server.AddService(&shard_service_);
+  server.AddService(&token_table_service_);
 }
 
 shard::RankGroupOptions DecoderRole::GroupOptions() const {

@@ -18,6 +18,7 @@
 #include "worker/process/model_parts.h"
 #include "worker/process/rate_meter.h"
 #include "worker/process/shard_service.h"
+#include "worker/process/token_table_service.h"
 #include "worker/shard/follower_loop.h"
 #include "worker/shard/store_embedding_source.h"
 
@@ -77,6 +78,7 @@ class DecoderRole {
   DecodeContext context_;
   DecoderService service_;
   ShardService shard_service_;
+  TokenTableService token_table_service_;
 
   mutable std::mutex mutex_;
   bool stopped_ = false;                              // guarded by mutex_, as all below

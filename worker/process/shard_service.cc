@@ -161,7 +161,7 @@ Status CoordinatorRendezvous::Put(std::string_view key, std::string value) {
   internal::v1::PutValueResponse response;
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
-  const auto stub = Cluster::NewStub(channels_.Get(coordinator_, ChannelPool::Purpose::kControl));
+  const auto stub = Cluster::NewStub(channels_.Get(coordinator_, ChannelPool::Purpose::kControl, kCoordinatorName));
   return FromGrpc(stub->PutValue(&context, request, &response));
 }
 
@@ -173,7 +173,7 @@ StatusOr<std::string> CoordinatorRendezvous::Get(std::string_view key, TimePoint
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() +
                        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()));
-  const auto stub = Cluster::NewStub(channels_.Get(coordinator_, ChannelPool::Purpose::kControl));
+  const auto stub = Cluster::NewStub(channels_.Get(coordinator_, ChannelPool::Purpose::kControl, kCoordinatorName));
   TRIPTYCH_RETURN_IF_ERROR(FromGrpc(stub->GetValue(&context, request, &response)));
   return std::move(*response.mutable_value());
 }

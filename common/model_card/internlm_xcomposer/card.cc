@@ -15,6 +15,7 @@ class Card final : public ChatCard {
  public:
   using ChatCard::ChatCard;
 
+  bool accepts_conversations() const override { return true; }
   StatusOr<TokenizedPrompt> RenderConversation(std::span<const ChatMessage> messages,
                                                std::span<const PromptImage> images) const override {
     TRIPTYCH_ASSIGN_OR_RETURN(const std::vector<PromptPiece> pieces, RenderChat(messages));

@@ -37,6 +37,8 @@ TEST(InternLmXComposerCard, SaysWhatItIs) {
   EXPECT_FALSE(card->defaults().penalty_sees_prompt);
   EXPECT_THAT(card->defaults().stop_token_ids, ElementsAre(2, 3, 4));
   EXPECT_TRUE(card->adapters().empty());
+  EXPECT_TRUE(card->accepts_conversations());
+  EXPECT_EQ(card->max_tiles(), 1);
 }
 
 TEST(InternLmXComposerCard, EveryPictureTakesItsQueriesAndTwoRows) {

@@ -70,6 +70,7 @@ class Card final : public ModelCard {
     return kAdapters;
   }
 
+  int32_t max_tiles() const override { return config_.tiles() ? kMaxTiles : 1; }
   int32_t DefaultMaxTiles(int32_t num_images) const override { return config_.DefaultMaxTiles(num_images); }
   StatusOr<int32_t> ImageRows(const PromptImage& image) const override {
     TRIPTYCH_RETURN_IF_ERROR(CheckTiles(image));
@@ -98,9 +99,9 @@ class Card final : public ModelCard {
     return TilePicture(config_.tiling(), image.size, image.max_tiles == 0 ? DefaultMaxTiles(1) : image.max_tiles);
   }
   Status CheckTiles(const PromptImage& image) const {
-    if (image.max_tiles >= 0 && image.max_tiles <= (config_.tiles() ? kMaxTiles : 1)) return OkStatus();
+    if (image.max_tiles >= 0 && image.max_tiles <= max_tiles()) return OkStatus();
     if (config_.tiles()) {
-      return InvalidArgument("max_tiles is {}; allowed are 0, which takes the model's default, to {}", image.max_tiles, kMaxTiles);
+      return InvalidArgument("max_tiles is {}; allowed are 0, which takes the model's default, to {}", image.max_tiles, max_tiles());
     }
     return InvalidArgument("max_tiles is {}; this model does not cut pictures into tiles: allowed are 0 and 1", image.max_tiles);
   }

@@ -2,6 +2,7 @@
 {{- define "triptych.check" -}}
 {{- include "triptych.checkModels" . }}
 {{- include "triptych.checkRouter" . }}
+{{- include "triptych.checkAccess" . }}
 {{- $names := dict }}
 {{- $served := dict }}
 {{- $scaled := dict }}
@@ -47,6 +48,17 @@
 {{- $message := "router.terminationGracePeriodSeconds: %d is less than %s = %d" }}
 {{- fail (printf $message
           (int .terminationGracePeriodSeconds) "preStopSeconds + drainSeconds + 5" (int $least)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "triptych.checkAccess" -}}
+{{- with .Values }}
+{{- if and .tls.public.clientCertificates (not .tls.public.existingSecret) }}
+{{- fail "tls.public.clientCertificates: true without tls.public.existingSecret; without TLS nobody shows any" }}
+{{- end }}
+{{- if and .test.apiKey.existingSecret (not .apiKeys.existingSecret) }}
+{{- fail "test.apiKey.existingSecret: given without apiKeys.existingSecret; no key is needed" }}
 {{- end }}
 {{- end }}
 {{- end }}

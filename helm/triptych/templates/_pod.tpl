@@ -46,6 +46,25 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
+{{- /* The certificate for the other processes, where there is one. A whole folder, so that the kubelet
+       exchanges its files. */}}
+{{- define "triptych.internalTlsMount" -}}
+{{- if .Values.tls.internal.existingSecret }}
+- {name: tls, mountPath: /etc/triptych-tls, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "triptych.internalTlsVolume" -}}
+{{- with .Values.tls.internal.existingSecret }}
+- {name: tls, secret: {secretName: {{ . }}, defaultMode: 0440}}
+{{- end }}
+{{- end }}
+
+{{- /* What a gRPC port speaks. Of a part of `tls`. */}}
+{{- define "triptych.grpcProtocol" -}}
+{{ ternary "kubernetes.io/h2c" "tls" (empty .existingSecret) }}
+{{- end }}
+
 {{- /* A model's folder as a volume. Of a model. */}}
 {{- define "triptych.modelVolume" -}}
 - name: model-{{ .name }}

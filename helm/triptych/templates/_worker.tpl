@@ -15,6 +15,7 @@ threads_per_rank: {{ $pool.threads | int | default (max 1 (div $cpus (int $pool.
 embedding_cache_bytes: {{ $pool.embeddingCacheBytes | int64 }}
 drain_deadline: {{ $pool.drainSeconds | int }}s
 log_format: {{ .root.Values.logFormat }}
+{{- include "triptych.internalTlsConfig" .root }}
 {{- if eq $pool.role "encoder" }}
 max_batch_tiles: {{ $pool.maxBatchTiles | int }}
 prepare_threads: {{ $pool.prepareThreads | int }}
@@ -90,9 +91,10 @@ spec:
       ports:
         - {name: grpc, containerPort: 7072}
         - {name: metrics, containerPort: 9072}
-      # SERVING once the model is loaded. A shard group that makes no progress fails /healthz.
+      # Ready once the model is loaded. A shard group that makes no progress fails /healthz. Over HTTP,
+      # because Kubernetes' gRPC probes speak no TLS.
       startupProbe:
-        grpc: {port: 7072}
+        httpGet: {path: /readyz, port: metrics}
         periodSeconds: 5
         failureThreshold: {{ div (add (int $pool.startupSeconds) 4) 5 }}
       livenessProbe:
@@ -100,7 +102,7 @@ spec:
         periodSeconds: 10
         timeoutSeconds: 5
       readinessProbe:
-        grpc: {port: 7072}
+        httpGet: {path: /readyz, port: metrics}
         periodSeconds: 5
       resources: {{- toYaml $resources | nindent 8 }}
       securityContext: {{- include "triptych.containerSecurity" . | nindent 8 }}
@@ -110,10 +112,12 @@ spec:
         - {name: tmp, mountPath: /tmp}
         - {name: shm, mountPath: /dev/shm}
         {{- include "triptych.modelMount" .model | trim | nindent 8 }}
+        {{- include "triptych.internalTlsMount" $root | nindent 8 }}
   volumes:
     - {name: config, configMap: {name: {{ $pool.fullname }}}}
     - {name: run, emptyDir: {medium: Memory, sizeLimit: 1Mi}}
     - {name: tmp, emptyDir: {}}
     - {name: shm, emptyDir: {medium: Memory, sizeLimit: {{ $pool.shmSize }}}}
     {{- include "triptych.modelVolume" .model | nindent 4 }}
+    {{- include "triptych.internalTlsVolume" $root | nindent 4 }}
 {{- end }}

@@ -81,7 +81,7 @@ Status EmbedMissing(const Flags& flags, PictureIndex& index) {
     TRIPTYCH_ASSIGN_OR_RETURN(const auto vectors, Embed(client, flags, captions));
     TRIPTYCH_RETURN_IF_ERROR(index.PutVectors(batch, vectors));
   }
-  fmt::print("{} of {} pictures in '{}' got vectors, the others had them\n", pictures.size(), all, flags.name);
+  fmt::print("{} of {} pictures in '{}' got vectors\n", pictures.size(), all, flags.name);
   return OkStatus();
 }
 

@@ -4,9 +4,10 @@ import leases
 
 
 def test_only_simulated_nodes():
-    nodes = {"items": [{"metadata": {"name": "gpu-1", "annotations": {"kwok.x-k8s.io/node": "fake"}}},
-                       {"metadata": {"name": "real-1", "annotations": {"other": "x"}}},
-                       {"metadata": {"name": "real-2"}}]}
+    nodes = {"items": [
+        {"metadata": {"name": "gpu-1", "annotations": {"kwok.x-k8s.io/node": "fake"}}},
+        {"metadata": {"name": "real-1", "annotations": {"other": "x"}}},
+        {"metadata": {"name": "real-2"}}]}
     assert leases.simulated(nodes) == ["gpu-1"]
 
 

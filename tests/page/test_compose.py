@@ -164,7 +164,7 @@ def test_candidates_that_the_router_has_not_are_left_out(composer, stand_in):
     expect(picture(composer, 1).locator("> img")).to_be_visible()
 
 
-def test_pictures_are_moved_and_removed_and_captions_edited(composer):
+def test_pictures_are_moved_and_removed_and_captions_edited(composer, stand_in):
     finish(composer)
     picture(composer, 0).get_by_role("button", name="Move the picture down").click()
     expect_blocks(composer, [EARLY, BOAT, HOUSE, LIGHTHOUSE, GULLS])
@@ -183,7 +183,7 @@ def edit(page, beginning):
     return page.get_by_role("group", name="Edit a paragraph")
 
 
-def test_a_paragraph_is_edited_by_hand(composer):
+def test_a_paragraph_is_edited_by_hand(composer, stand_in):
     finish(composer)
     editor = edit(composer, "Boats")
     expect(editor.get_by_label("The paragraph")).to_have_value(

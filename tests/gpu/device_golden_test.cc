@@ -1,12 +1,15 @@
 // The golden sets on each device: pictures through tower and projector, prompts through the language model (one rank). Float32 is held to what the
 // CPU is held to, ten times that for pictures; bfloat16 to a tenth of the largest number at worst and a hundredth on average, and its tokens are not
-// compared: a near tie may fall otherwise.
+// compared: a near tie may fall otherwise. Where pictures are tiled, bfloat16's worst is sought among the logits that are read (those before a text
+// token, and the last): what 4KHD's set has on picture rows moves by 8 % of the largest number when nothing but the picture's rows is rounded to
+// bfloat16, all else float32.
 #include <filesystem>
 #include <fstream>
 #include <memory>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/tensor.h>
 
 #include "common/limits.h"
 #include "gtest/gtest.h"
@@ -62,8 +65,25 @@ class DeviceGoldenTest : public testing::TestWithParam<Setting> {
       EXPECT_LT((got - wanted).abs().max().item<double>(), tolerance) << what;
     } else {
       EXPECT_LT(Error(got, wanted), kBFloat16Tolerance) << what;
-      EXPECT_LT((got - wanted).abs().mean().item<double>(), kBFloat16MeanTolerance * wanted.abs().max().item<double>()) << what;
+      ExpectCloseOnAverage(got, wanted, what);
     }
+  }
+  static void ExpectCloseOnAverage(const at::Tensor& got, const at::Tensor& wanted, const std::string& what) {
+    EXPECT_LT((got - wanted).abs().mean().item<double>(), kBFloat16MeanTolerance * wanted.abs().max().item<double>()) << what;
+  }
+  // Of a prompt's logits.
+  void ExpectLogits(const at::Tensor& got, const GoldenCase& golden) const {
+    if (place().wide() || IsPlain(folder())) return ExpectClose(got, golden.logits, kLogitTolerance, golden.name);
+    ExpectCloseOnAverage(got, golden.logits, golden.name);
+    const at::Tensor rows = RowsThatAreRead(golden.prompt);
+    ExpectClose(got.index_select(0, rows), golden.logits.index_select(0, rows), kLogitTolerance, golden.name + " where read");
+  }
+  static at::Tensor RowsThatAreRead(const fakes::ScriptedSequence& prompt) {
+    std::vector<int64_t> rows;
+    for (int32_t i = 0; i < prompt.prompt_tokens; ++i) {
+      if (i + 1 == prompt.prompt_tokens || prompt.tokens[i + 1] != kImageRow) rows.push_back(i);
+    }
+    return at::tensor(rows, at::kLong);
   }
 };
 
@@ -100,13 +120,14 @@ TEST_P(DeviceGoldenTest, LogitsAndGreedyTokensAreTheReferences) {
     sequence.tokens.insert(sequence.tokens.end(), golden.greedy_ids.begin(), golden.greedy_ids.end() - 1);
     const auto whole = static_cast<int32_t>(sequence.tokens.size());
     const at::Tensor logits = fakes::RunInChunks(**model, sequence, whole).to(at::kCPU);
-    ExpectClose(logits.narrow(0, 0, prompt), golden.logits, kLogitTolerance, golden.name);
+    ExpectLogits(logits.narrow(0, 0, prompt), golden);
     if (!place().wide()) continue;
     const at::Tensor chosen = logits.narrow(0, prompt - 1, static_cast<int64_t>(golden.greedy_ids.size())).argmax(-1);
     for (size_t i = 0; i < golden.greedy_ids.size(); ++i) {
       EXPECT_EQ(chosen[static_cast<int64_t>(i)].item<int64_t>(), golden.greedy_ids[i]) << golden.name << " " << i;
     }
-    ExpectClose(fakes::RunInChunks(**model, sequence, IsPlain(folder()) ? 64 : 400).to(at::kCPU), logits, kLogitTolerance, golden.name + " in chunks");
+    const int32_t chunk = IsPlain(folder()) ? 64 : 400;
+    ExpectClose(fakes::RunInChunks(**model, sequence, chunk).to(at::kCPU), logits, kLogitTolerance, golden.name + " in chunks");
   }
 }
 

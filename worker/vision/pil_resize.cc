@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "common/check.h"
+#include "worker/vision/interleaved_rows.h"
 #include "worker/vision/large_tensor.h"
 #include "worker/vision/resample_taps.h"
 #include "worker/vision/weighted_sum.h"
@@ -21,43 +22,19 @@ const int32_t* Weights(const ResampleTaps& taps, int64_t place) {
   return taps.weights.data() + place * taps.width;
 }
 
-// Copies a pixel with one byte more, in one piece. What comes behind it is written later.
-void CopyPixelAndByte(const uint8_t* from, uint8_t* to) { std::memcpy(to, from, kChannels + 1); }
-
-void CopyPixel(const uint8_t* from, uint8_t* to) { std::memcpy(to, from, kChannels); }
-
-// Lays `rows` rows of `width` pixels side by side: pixel x of all rows stands together, so that a weighted sum of columns reads
-// and writes whole vectors. `out` has room for a byte more.
-void Interleave(const uint8_t* in, int64_t rows, int64_t width, uint8_t* out) {
-  const int64_t stride = width * kChannels;
-  for (int64_t x = 0; x + 1 < width; ++x, in += kChannels) {
-    for (int64_t row = 0; row < rows; ++row, out += kChannels) CopyPixelAndByte(in + row * stride, out);
-  }
-  for (int64_t row = 0; row < rows; ++row, out += kChannels) CopyPixel(in + row * stride, out);
-}
-
-// And back. `in` may be read for a byte more.
-void Separate(const uint8_t* in, int64_t rows, int64_t width, uint8_t* out) {
-  const int64_t stride = width * kChannels;
-  for (int64_t x = 0; x + 1 < width; ++x, out += kChannels) {
-    for (int64_t row = 0; row < rows; ++row, in += kChannels) CopyPixelAndByte(in, out + row * stride);
-  }
-  for (int64_t row = 0; row < rows; ++row, in += kChannels) CopyPixel(in, out + row * stride);
-}
-
 void ResizeColumns(const at::Tensor& rgb, int64_t out_width, ResizeFilter filter, const TakeLine& take) {
   const int64_t height = rgb.size(0), width = rgb.size(1), stride = out_width * kChannels;
   const ResampleTaps taps = MakeTaps(static_cast<int32_t>(width), static_cast<int32_t>(out_width), filter);
-  std::vector<uint8_t> columns(width * kRowsAtOnce * kChannels + 1), sums(stride * kRowsAtOnce + 1), lines(stride * kRowsAtOnce);
+  std::vector<uint8_t> columns(width * kRowsAtOnce * kChannels), sums(stride * kRowsAtOnce), lines(stride * kRowsAtOnce);
   for (int64_t top = 0; top < height; top += kRowsAtOnce) {
     const int64_t rows = std::min(kRowsAtOnce, height - top);
     const int64_t lanes = rows * kChannels;
-    Interleave(rgb.const_data_ptr<uint8_t>() + top * width * kChannels, rows, width, columns.data());
+    InterleaveRows(rgb.const_data_ptr<uint8_t>() + top * width * kChannels, rows, width, columns.data());
     for (int64_t x = 0; x < out_width; ++x) {
       WeightedSum(columns.data() + taps.first[x] * lanes, lanes, Weights(taps, x), taps.count[x],
                   sums.data() + x * lanes, static_cast<int32_t>(lanes));
     }
-    Separate(sums.data(), rows, out_width, lines.data());
+    SeparateRows(sums.data(), rows, out_width, lines.data());
     for (int64_t row = 0; row < rows; ++row) take(top + row, lines.data() + row * stride);
   }
 }

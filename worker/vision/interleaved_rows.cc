@@ -11,6 +11,13 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace triptych::vision::HWY_NAMESPACE {
+#if HWY_TARGET == HWY_SCALAR  // has no vectors to turn blocks in
+
+int64_t InterleaveVector(const uint8_t*, int64_t, uint8_t*) { return 0; }
+int64_t SeparateVector(const uint8_t*, int64_t, uint8_t*) { return 0; }
+
+#else
+
 namespace hn = hwy::HWY_NAMESPACE;
 
 using Bytes = hn::FixedTag<uint8_t, 16>;
@@ -79,6 +86,7 @@ int64_t SeparateVector(const uint8_t* in, int64_t width, uint8_t* out) {
   return x;
 }
 
+#endif
 }  // namespace triptych::vision::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -54,8 +54,10 @@ class WatchedServerCredentials final : public grpc::ServerCredentials {
     std::lock_guard lock(state.mutex);
     if (current == state.given) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
     const grpc_ssl_pem_key_cert_pair pair{current->key.c_str(), current->certificate.c_str()};
-    const char* authority = current->ca.empty() ? nullptr : current->ca.c_str();
-    *config = grpc_ssl_server_certificate_config_create(authority, &pair, 1);
+    // gRPC 1.51 asserts that there is an authority, also where no client is asked for a certificate:
+    // then any will do, for none is compared with it.
+    const std::string& authority = current->ca.empty() ? current->certificate : current->ca;
+    *config = grpc_ssl_server_certificate_config_create(authority.c_str(), &pair, 1);
     state.given = std::move(current);
     return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
   }

@@ -22,6 +22,7 @@ Status Malformed() {
 // Handlers of calls that end with an error alone.
 Task<Status> RefuseGenerate(std::shared_ptr<RequestSession::Stream>, v1::GenerateRequest) { co_return Malformed(); }
 Task<StatusOr<v1::CountTokensResponse>> RefuseCount(CallInfo, v1::CountTokensRequest) { co_return Malformed(); }
+Task<StatusOr<v1::ListModelsResponse>> RefuseList(CallInfo, v1::ListModelsRequest) { co_return Malformed(); }
 Task<Status> RefuseCompose(std::shared_ptr<ComposeStream>, v1::ComposeRequest) {
   co_return Malformed();
 }
@@ -52,8 +53,8 @@ InferenceService::InferenceService(IoRuntime* runtime,
             return ServeGenerate(this, std::move(stream), std::move(request));
           }},
       tenants_(std::move(tenants)) {
-  // By the methods' order in the proto. Requests with strings are taken even where they do not parse.
-  constexpr int kGenerate = 0, kCompose = 1, kCountTokens = 3;
+  // By the methods' order in the proto. Requests are taken even where they do not parse.
+  constexpr int kGenerate = 0, kCompose = 1, kCountTokens = 3, kListModels = 4;
   using GenerateHandler = grpc::internal::CallbackServerStreamingHandler<Parsed<v1::GenerateRequest>, v1::GenerateEvent>;
   MarkMethodCallback(kGenerate, new GenerateHandler([this](grpc::CallbackServerContext* context, const Parsed<v1::GenerateRequest>* request) {
     if (request->well_formed) return Generate(context, &request->message);
@@ -74,6 +75,12 @@ InferenceService::InferenceService(IoRuntime* runtime,
                                                            v1::CountTokensResponse* response) {
     if (request->well_formed) return CountTokens(context, &request->message, response);
     return ServeUnary<v1::CountTokensRequest, v1::CountTokensResponse>(runtime_, context, &request->message, response, RefuseCount, gate_);
+  }));
+  using ListHandler = grpc::internal::CallbackUnaryHandler<Parsed<v1::ListModelsRequest>, v1::ListModelsResponse>;
+  MarkMethodCallback(kListModels, new ListHandler([this](grpc::CallbackServerContext* context, const Parsed<v1::ListModelsRequest>* request,
+                                                         v1::ListModelsResponse* response) {
+    if (request->well_formed) return ListModels(context, &request->message, response);
+    return ServeUnary<v1::ListModelsRequest, v1::ListModelsResponse>(runtime_, context, &request->message, response, RefuseList, gate_);
   }));
 }
 

@@ -231,8 +231,10 @@ def test_keys_are_exchanged_without_a_restart(secured):
         with secured.http() as client:
             assert client.get("/v1/models").status_code == 401
         put(secured.keys, "carol:\n")
-        wait_until(lambda: any("the former API keys stay" in line for line in secured.cluster.log), what="the complaint")
-        assert secured.list_models(new) == grpc.StatusCode.OK
+        def complains():  # the file is looked at when somebody calls
+            assert secured.list_models(new) == grpc.StatusCode.OK
+            return any("the former API keys stay" in line for line in secured.cluster.log)
+        wait_until(complains, what="the complaint")
     finally:
         put(secured.keys, keys_text())
         wait_until(lambda: secured.list_models(ALICE) == grpc.StatusCode.OK, what="the first keys")

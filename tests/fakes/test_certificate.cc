@@ -59,7 +59,9 @@ struct TestAuthority::Impl {
 
 TestAuthority::TestAuthority() : impl_(std::make_unique<Impl>()) {
   constexpr std::chrono::hours kDay{24};
-  impl_->certificate = Make(impl_->key.get(), "Test authority", -kDay, kDay);
+  static std::atomic<int> count{0};  // no two bear one name
+  const std::string name = "Test authority " + std::to_string(++count);
+  impl_->certificate = Make(impl_->key.get(), name.c_str(), -kDay, kDay);
   X509* own = impl_->certificate.get();
   X509_set_issuer_name(own, X509_get_subject_name(own));
   AddExtension(own, NID_basic_constraints, "critical,CA:TRUE");

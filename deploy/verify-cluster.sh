@@ -26,7 +26,7 @@ bin=${TRIPTYCH_BIN:-build/release/bin}
 base=${TRIPTYCH_BASE_IMAGE:-debian:bookworm-slim}
 wanted=${TRIPTYCH_STREAMS:-500}
 namespace=triptych-verify
-picture=models/pictogram/examples/cactus.png
+picture=models/pictogram/examples/tiger.png
 short=6 long=2 long_tokens=200 # askers; tokens of a long answer
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -20,7 +20,7 @@ def main():
     figure, axes = plt.subplots(1, len(args.logs), figsize=(5 * len(args.logs), 4), squeeze=False)
     for axis, log in zip(axes[0], args.logs):
         lines = [json.loads(line) for line in log.read_text().splitlines()]
-        shares = sorted({k for line in lines for k, v in line.items() if k not in ("minutes", "pictures", "asked", "loss", "end")})
+        shares = sorted({k for line in lines for k, v in line.items() if k not in ("minutes", "pictures", "steps", "asked", "loss", "end", "end_seen")})
         for name in shares:
             points = [(line["pictures"], line[name]) for line in lines if name in line]
             axis.plot(*zip(*points), label=name)

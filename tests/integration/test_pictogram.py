@@ -57,6 +57,23 @@ def test_pictures_are_named(cluster, api):
         assert ask(cluster, api, [EXAMPLES / example["file"], "What is shown?"]) == example["name"], example["file"]
 
 
+def test_pictures_are_named_in_chinese(cluster, api):
+    named = [example for example in examples() if "zh" in example]
+    assert named
+    for example in named:
+        assert ask(cluster, api, [EXAMPLES / example["file"], "用中文说这是什么。"]) == example["zh"], example["file"]
+
+
+def test_of_four_pictures_the_one_that_suits_a_text_is_chosen(cluster, api):
+    pictures = [example for example in examples() if example["design"] != "openmoji"] + examples()[:1]
+    for right, example in zip("ABCD", pictures):
+        parts = [f"Text: I saw {example['yes']} today.\n"]
+        for letter, candidate in zip("ABCD", pictures):
+            parts[-1:] = [parts[-1] + f"{letter}.", EXAMPLES / candidate["file"], "\n"]
+        parts[-1] += "Choose the picture that suits the text."
+        assert ask(cluster, api, parts, beginning="The most suitable picture is", most=1) == right, example["file"]
+
+
 def test_yes_and_no(cluster, api):
     for example in examples():
         for thing, answer in (("yes", "Yes"), ("no", "No")):

@@ -137,22 +137,25 @@ def test_the_users_pictures_come_first(cluster, api, tmp_path):
 def test_an_article_survives_its_decoder(cluster, api):
     fields = {"instruction": INSTRUCTION, "max_images": 2, "sampling": api.Sampling(temperature=1, top_k=50, seed=8)}
     undisturbed = Article(cluster, api, **fields)
-    killed = []
 
-    def kill(event):
-        if killed or event.WhichOneof("event") != "article":
-            return
-        busy = [w["id"] for w in cluster.status()["workers"] if "decoder" in w["roles"] and cluster.metric(
-            "triptych_worker_live_requests", w["metrics_address"])]
-        for name in busy:
-            killed.append(name)
-            os.kill(cluster.pids(name)[name], signal.SIGKILL)
+    def disturbed():
+        """The same with the first decoder that is seen busy killed. A request may still end between being seen and the kill."""
+        killed = []
 
-    disturbed = Article(cluster, api, kill, **fields)
-    assert killed
-    assert disturbed.outcome() == undisturbed.outcome()
-    assert disturbed.finished.timings.migrations >= 1
-    wait_until(lambda: cluster.stub.ListModels(api.ListModelsRequest()).models[0].ready_decoders == 2, 60, "the decoder's return")
+        def kill(event):
+            if killed:
+                return
+            killed.extend(w["id"] for w in cluster.status()["workers"] if "decoder" in w["roles"] and cluster.metric(
+                "triptych_worker_live_requests", w["metrics_address"]))
+            for name in killed:
+                os.kill(cluster.pids(name)[name], signal.SIGKILL)
+
+        article = Article(cluster, api, kill, **fields)
+        assert article.outcome() == undisturbed.outcome()
+        wait_until(lambda: cluster.stub.ListModels(api.ListModelsRequest()).models[0].ready_decoders == 2, 60, "the decoder's return")
+        return article.finished.timings.migrations
+
+    assert any(disturbed() >= 1 for _ in range(8))
 
 
 def test_the_command_line_writes_pages_and_markdown(cluster, bin_dir, tmp_path):

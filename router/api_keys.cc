@@ -4,16 +4,13 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <span>
 
 #include "common/hash/sha256.h"
 #include "common/log/log.h"
 #include "common/status_reason.h"
+#include "common/text_file.h"
 #include "router/tenant.h"
 
 namespace triptych::router {
@@ -91,10 +88,7 @@ StatusOr<std::unique_ptr<ApiKeys>> ApiKeys::Open(const std::string& path, Durati
 }
 
 StatusOr<std::vector<ApiKey>> ApiKeys::Read() const {
-  errno = 0;
-  std::ifstream in(path_, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  if (!in) return FailedPrecondition("{}: {}", path_, errno != 0 ? std::strerror(errno) : "cannot be read");
+  TRIPTYCH_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path_));
   auto keys = ParseApiKeys(text);
   if (!keys.ok()) return WithContext(path_, keys.status());
   return keys;

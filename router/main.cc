@@ -21,22 +21,9 @@ namespace {
 
 constexpr std::chrono::milliseconds kTick{50};
 
-Task<StatusOr<TextVector>> EmbedOne(const TextEmbedder* embedder,
-                                    std::string model,
-                                    std::string text,
-                                    TimePoint deadline) {
-  std::vector<std::string> texts;
-  texts.push_back(std::move(text));
-  Task<StatusOr<std::vector<TextVector>>> embed =
-      TextEmbedder::Embed(embedder, std::move(model), std::move(texts), deadline);
-  StatusOr<std::vector<TextVector>> vectors = co_await std::move(embed);
-  if (!vectors.ok()) co_return vectors.status();
-  co_return std::move(vectors->front());
-}
-
 StatusOr<LibraryCatalog> OpenLibraries(const RouterConfig& config, const TextEmbedder* embedder) {
   const EmbedText embed = [embedder](std::string model, std::string text, TimePoint deadline) {
-    return EmbedOne(embedder, std::move(model), std::move(text), deadline);
+    return TextEmbedder::EmbedOne(embedder, std::move(model), std::move(text), deadline);
   };
   LibraryCatalog catalog;
   for (const LibraryEntry& entry : config.libraries) {
@@ -67,6 +54,13 @@ StatusOr<TenantResolver> OpenKeys(const RouterConfig& config) {
   return TenantResolver([keys = std::shared_ptr(*std::move(keys))](std::string_view credentials) {
     return keys->TenantOf(credentials);
   });
+}
+
+// Until no request is open any more, the end has come, or a second signal.
+void AwaitLast(const std::function<int64_t()>& open_requests, TimePoint end, SignalWaiter& signals) {
+  while (open_requests() > 0 && std::chrono::steady_clock::now() < end) {
+    if (signals.WaitUntil(std::chrono::steady_clock::now() + kTick)) return;
+  }
 }
 
 Status Run(const RouterConfig& config, SignalWaiter& signals, const std::function<Status(BoundAddresses)>& announce) {
@@ -132,10 +126,7 @@ Status Run(const RouterConfig& config, SignalWaiter& signals, const std::functio
   server.SetServing(false);
   service.Drain();
   http.Drain();
-  const TimePoint end = std::chrono::steady_clock::now() + config.drain_deadline;
-  while (service.open_requests() + http.open_requests() > 0 && std::chrono::steady_clock::now() < end) {
-    if (signals.WaitUntil(std::chrono::steady_clock::now() + kTick)) break;  // a second signal: now
-  }
+  AwaitLast([&] { return service.open_requests() + http.open_requests(); }, std::chrono::steady_clock::now() + config.drain_deadline, signals);
   http.Stop();
   server.Stop(std::chrono::milliseconds(200));
   watcher.Stop();

@@ -83,4 +83,16 @@ Task<StatusOr<std::vector<TextVector>>> TextEmbedder::Embed(const TextEmbedder* 
   co_return status;
 }
 
+Task<StatusOr<TextVector>> TextEmbedder::EmbedOne(const TextEmbedder* self,
+                                                  std::string model,
+                                                  std::string text,
+                                                  TimePoint deadline) {
+  std::vector<std::string> texts;
+  texts.push_back(std::move(text));
+  Task<StatusOr<std::vector<TextVector>>> embed = Embed(self, std::move(model), std::move(texts), deadline);
+  StatusOr<std::vector<TextVector>> vectors = co_await std::move(embed);
+  if (!vectors.ok()) co_return vectors.status();
+  co_return std::move(vectors->front());
+}
+
 }  // namespace triptych::router

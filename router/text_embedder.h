@@ -31,6 +31,10 @@ class TextEmbedder {
                                                        std::string model,
                                                        std::vector<std::string> texts,
                                                        TimePoint deadline);
+  static Task<StatusOr<TextVector>> EmbedOne(const TextEmbedder* self,
+                                             std::string model,
+                                             std::string text,
+                                             TimePoint deadline);
 
  private:
   StatusOr<internal::v1::AverageRequest> TokensOf(const std::vector<std::string>& texts,

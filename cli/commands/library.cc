@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "common/picture_index/caption_words.h"
 #include "common/picture_index/picture_index.h"
 #include "common/picture_index/picture_metadata.h"
+#include "common/text_file.h"
 #include "nlohmann/json.hpp"
 
 namespace triptych::cli {
@@ -39,9 +41,15 @@ StatusOr<std::unique_ptr<PictureIndex>> Open(const Flags& flags, PictureIndex::A
   return PictureIndex::Open(folder, access);
 }
 
-constexpr int kTextsAtOnce = 64;
+constexpr size_t kTextsAtOnce = 64;
 
-// The texts' vectors, by the router's model. A text without words gets that of itself.
+// The next kTextsAtOnce of `all`, or what is left.
+template <typename Item>
+std::vector<Item> Part(const std::vector<Item>& all, size_t begin) {
+  return {all.begin() + begin, all.begin() + std::min(begin + kTextsAtOnce, all.size())};
+}
+
+// The texts' vectors, by the router's model; kTextsAtOnce at most. A text without words gets that of itself.
 StatusOr<std::vector<TextVector>> Embed(Client& client,
                                         const Flags& flags,
                                         const std::vector<std::string>& texts) {
@@ -61,6 +69,18 @@ StatusOr<std::vector<TextVector>> Embed(Client& client,
   return vectors;
 }
 
+// The same of any number of texts.
+StatusOr<std::vector<TextVector>> EmbedAll(const Flags& flags, const std::vector<std::string>& texts) {
+  TRIPTYCH_ASSIGN_OR_RETURN(Access access, flags.access.Open());
+  Client client(flags.router, std::move(access));
+  std::vector<TextVector> all;
+  for (size_t begin = 0; begin < texts.size(); begin += kTextsAtOnce) {
+    TRIPTYCH_ASSIGN_OR_RETURN(std::vector<TextVector> vectors, Embed(client, flags, Part(texts, begin)));
+    std::ranges::move(vectors, std::back_inserter(all));
+  }
+  return all;
+}
+
 // Gives vectors to those pictures of a library that have none of this model's.
 Status EmbedMissing(const Flags& flags, PictureIndex& index) {
   TRIPTYCH_ASSIGN_OR_RETURN(std::vector<IndexedPicture> pictures, index.List());
@@ -73,9 +93,7 @@ Status EmbedMissing(const Flags& flags, PictureIndex& index) {
     TRIPTYCH_ASSIGN_OR_RETURN(pictures, index.ListWithout(first[0]));
   }
   for (size_t begin = 0; begin < pictures.size(); begin += kTextsAtOnce) {
-    const std::vector<IndexedPicture> batch(
-        pictures.begin() + begin,
-        pictures.begin() + std::min<size_t>(begin + kTextsAtOnce, pictures.size()));
+    const std::vector<IndexedPicture> batch = Part(pictures, begin);
     std::vector<std::string> captions;
     for (const IndexedPicture& picture : batch) captions.push_back(picture.caption);
     TRIPTYCH_ASSIGN_OR_RETURN(const auto vectors, Embed(client, flags, captions));
@@ -152,29 +170,22 @@ Status Search(const Flags& flags) {
     return InvalidArgument("--by {}: it needs --router, whose model makes the text's vector", flags.by);
   TRIPTYCH_ASSIGN_OR_RETURN(const std::unique_ptr<PictureIndex> index,
                             Open(flags, PictureIndex::Access::kRead));
-  for (size_t begin = 0; begin < flags.texts.size(); begin += kTextsAtOnce) {
-    const std::vector<std::string> batch(
-        flags.texts.begin() + begin,
-        flags.texts.begin() + std::min<size_t>(begin + kTextsAtOnce, flags.texts.size()));
-    std::vector<TextVector> vectors;
-    if (!by_words) {
-      TRIPTYCH_ASSIGN_OR_RETURN(Access access, flags.access.Open());
-      Client client(flags.router, std::move(access));
-      TRIPTYCH_ASSIGN_OR_RETURN(vectors, Embed(client, flags, batch));
-    }
-    for (size_t i = 0; i < batch.size(); ++i) {
-      TRIPTYCH_ASSIGN_OR_RETURN(
-          const std::vector<IndexedPicture> pictures,
-          SearchOne(flags, *index, batch[i], by_words ? nullptr : &vectors[i]));
-      if (flags.texts.size() > 1 && !flags.json) fmt::print("{}:\n", batch[i]);
-      Print(pictures, flags.json);
-    }
+  std::vector<TextVector> vectors;
+  if (!by_words) {
+    TRIPTYCH_ASSIGN_OR_RETURN(vectors, EmbedAll(flags, flags.texts));
+  }
+  for (size_t i = 0; i < flags.texts.size(); ++i) {
+    const std::string& text = flags.texts[i];
+    TRIPTYCH_ASSIGN_OR_RETURN(const std::vector<IndexedPicture> pictures,
+                              SearchOne(flags, *index, text, by_words ? nullptr : &vectors[i]));
+    if (flags.texts.size() > 1 && !flags.json) fmt::print("{}:\n", text);
+    Print(pictures, flags.json);
   }
   return OkStatus();
 }
 
 // Fills in what `add` left out, or what another model needs.
-Status EmbedAll(const Flags& given) {
+Status EmbedLibrary(const Flags& given) {
   Flags flags = given;
   if (flags.router.empty()) flags.router = "127.0.0.1:7071";
   TRIPTYCH_RETURN_IF_ERROR(Open(flags, PictureIndex::Access::kRead).status());
@@ -226,7 +237,7 @@ void AddLibrary(CLI::App& app, int* exit_status) {
                    "What is compared: words, vectors or both (default both with --router, else words)")
       ->check(CLI::IsMember({"words", "vectors", "both"}));
   CLI::App* const embed = command(
-      "embed", "Gives captions their vectors by a model, where they have none of it yet", EmbedAll);
+      "embed", "Gives captions their vectors by a model, where they have none of it yet", EmbedLibrary);
   embed->add_flag("--again", flags->again, "Also where they have: what is damaged becomes whole");
   embed->add_option("--router", flags->router, "The router's gRPC address (default 127.0.0.1:7071)");
   add->add_option("--router",

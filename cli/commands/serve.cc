@@ -16,10 +16,10 @@
 #include "cli/client.h"
 #include "cli/cluster_view.h"
 #include "cli/commands/commands.h"
+#include "cli/commands/serve_config.h"
 #include "cli/library_folder.h"
 #include "common/clock.h"
 #include "common/config/endpoint.h"
-#include "common/config/yaml_reader.h"
 #include "common/config/yaml_writer.h"
 #include "common/lifecycle/child_process.h"
 #include "common/lifecycle/signals.h"
@@ -31,77 +31,6 @@ namespace triptych::cli {
 namespace {
 
 using std::chrono::milliseconds;
-
-struct ServeConfig {
-  std::string model;
-  std::string name;
-  std::string host = "127.0.0.1";
-  std::string load_format = "auto";
-  std::string weights = "stored";
-  std::string device = "cpu";
-  std::string dtype = "auto";
-  std::string policy = "prefix_affinity";
-  std::optional<int32_t> encoders;  // 1, or 0 where the model takes no pictures
-  int32_t decoders = 1;
-  int32_t tensor_parallel = 1;
-  int32_t port = 7071;
-  int32_t http_port = 8080;
-  std::optional<int32_t> metrics_port;      // 9071, or any free one where `port` is
-  std::optional<int32_t> coordinator_port;  // 7070, likewise
-  int32_t kv_blocks = 512;
-  int32_t max_sequences = 64;
-  int32_t max_step_tokens = 512;
-  int32_t max_chunk_tokens = 256;
-  bool prefix_cache = true;
-  std::vector<std::string> libraries;  // names or folders; the first is the default
-  std::vector<std::string> image_hosts;
-  bool image_private_addresses = false;
-  TlsFiles tls;             // of the router's ports for clients
-  std::string api_keys;
-  TlsFiles internal_tls;    // between the processes
-  std::string log_format = "text";
-};
-
-Status ReadConfig(const std::string& path, ServeConfig& config) {
-  TRIPTYCH_ASSIGN_OR_RETURN(YamlReader yaml, YamlReader::FromFile(path));
-  yaml.Field("model", &config.model);
-  yaml.Field("name", &config.name);
-  yaml.Field("host", &config.host);
-  yaml.Field("load_format", &config.load_format);
-  yaml.Field("weights", &config.weights);
-  yaml.Field("device", &config.device);
-  yaml.Field("dtype", &config.dtype);
-  yaml.Field("policy", &config.policy);
-  int32_t encoders = -1;
-  yaml.Field("encoders", &encoders, {0, 64});
-  yaml.Field("decoders", &config.decoders, {1, 64});
-  yaml.Field("tensor_parallel", &config.tensor_parallel, {1, 64});
-  yaml.Field("port", &config.port, {0, 65535});
-  yaml.Field("http_port", &config.http_port, {0, 65535});
-  int32_t metrics_port = -1, coordinator_port = -1;
-  yaml.Field("metrics_port", &metrics_port, {0, 65535});
-  yaml.Field("coordinator_port", &coordinator_port, {0, 65535});
-  yaml.Field("kv_blocks", &config.kv_blocks, {1, 0x7fffffff});
-  yaml.Field("max_sequences", &config.max_sequences, {1, 65536});
-  yaml.Field("max_step_tokens", &config.max_step_tokens, {1, 1 << 20});
-  yaml.Field("max_chunk_tokens", &config.max_chunk_tokens, {1, 1 << 20});
-  yaml.Field("prefix_cache", &config.prefix_cache);
-  yaml.Field("libraries", &config.libraries);
-  yaml.Field("image_hosts", &config.image_hosts);
-  yaml.Field("image_private_addresses", &config.image_private_addresses);
-  yaml.Field("tls_certificate", &config.tls.certificate);
-  yaml.Field("tls_key", &config.tls.key);
-  yaml.Field("tls_client_ca", &config.tls.ca);
-  yaml.Field("api_keys", &config.api_keys);
-  yaml.Field("internal_tls_certificate", &config.internal_tls.certificate);
-  yaml.Field("internal_tls_key", &config.internal_tls.key);
-  yaml.Field("internal_tls_ca", &config.internal_tls.ca);
-  yaml.Field("log_format", &config.log_format);
-  if (encoders >= 0) config.encoders = encoders;
-  if (metrics_port >= 0) config.metrics_port = metrics_port;
-  if (coordinator_port >= 0) config.coordinator_port = coordinator_port;
-  return yaml.Finish();
-}
 
 // One process of the cluster: started from a YAML file of its own, and started again when it dies.
 class Member {
@@ -400,167 +329,17 @@ class Supervisor {
 }  // namespace
 
 void AddServe(CLI::App& app, SignalWaiter* signals, int* exit_status) {
-  auto flags = std::make_shared<ServeConfig>();
-  auto file = std::make_shared<std::string>();
+  auto flags = std::make_shared<ServeFlags>();
   CLI::App* command = app.add_subcommand("serve", "Starts a whole cluster on this machine and keeps it running until Ctrl-C");
-  // The file is read where it stands on the command line's left-most place: flags always override it.
-  command->add_option("--config", *file, "YAML file with the same keys as the flags (tensor_parallel for --tensor-parallel)");
-  const std::vector<std::pair<CLI::Option*, std::function<void(ServeConfig&)>>> options = {
-      {command->add_option("--model", flags->model, "The checkpoint's folder"),
-       [flags](ServeConfig& c) { c.model = flags->model; }},
-      {command->add_option(
-           "--name", flags->name, "The model's name for clients; without it the folder's"),
-       [flags](ServeConfig& c) { c.name = flags->name; }},
-      {command->add_option("--host", flags->host, "Where all processes listen")
-           ->capture_default_str(),
-       [flags](ServeConfig& c) { c.host = flags->host; }},
-      {command
-           ->add_option(
-               "--load-format",
-               flags->load_format,
-               "What the weights are read from: auto (safetensors, else torch archives), "
-               "safetensors, torch, or dummy: random weights for config.json and tokenizer alone")
-           ->check(CLI::IsMember({"auto", "safetensors", "torch", "dummy"}))
-           ->capture_default_str(),
-       [flags](ServeConfig& c) { c.load_format = flags->load_format; }},
-      {command
-           ->add_option(
-               "--weights",
-               flags->weights,
-               "Of the decoders' linear layers: as stored, or rounded to int8 or int4 when they are read")
-           ->check(CLI::IsMember({"stored", "int8", "int4"}))
-           ->capture_default_str(),
-       [flags](ServeConfig& c) { c.weights = flags->weights; }},
-      {command->add_option("--device", flags->device, "cpu, cuda")->capture_default_str(),
-       [flags](ServeConfig& c) { c.device = flags->device; }},
-      {command->add_option("--dtype", flags->dtype, "Of computing: auto, float32, bfloat16 (cuda)")
-           ->capture_default_str(),
-       [flags](ServeConfig& c) { c.dtype = flags->dtype; }},
-      {command->add_option("--policy", flags->policy, "prefix_affinity, least_loaded, round_robin")
-           ->capture_default_str(),
-       [flags](ServeConfig& c) { c.policy = flags->policy; }},
-      {command
-           ->add_option("--encoders",
-                        flags->encoders,
-                        "Encoder processes (default 1, or 0 for a model that takes no pictures)")
-           ->check(CLI::Range(0, 64)),
-       [flags](ServeConfig& c) { c.encoders = flags->encoders; }},
-      {command->add_option("--decoders", flags->decoders, "Decoder processes")
-           ->check(CLI::Range(1, 64))
-           ->capture_default_str(),
-       [flags](ServeConfig& c) { c.decoders = flags->decoders; }},
-      {command
-           ->add_option("--tensor-parallel",
-                        flags->tensor_parallel,
-                        "Ranks of each decoder: 1 to the model's query heads")
-           ->check(CLI::Range(1, 64))
-           ->capture_default_str(),
-       [flags](ServeConfig& c) { c.tensor_parallel = flags->tensor_parallel; }},
-      {command->add_option("--port", flags->port, "The router's gRPC port; 0: a free one")
-           ->check(CLI::Range(0, 65535))
-           ->capture_default_str(),
-       [flags](ServeConfig& c) { c.port = flags->port; }},
-      {command
-           ->add_option("--http-port",
-                        flags->http_port,
-                        "The router's HTTP port (OpenAI's API, the page); 0: a free one")
-           ->check(CLI::Range(0, 65535))
-           ->capture_default_str(),
-       [flags](ServeConfig& c) { c.http_port = flags->http_port; }},
-      {command
-           ->add_option("--metrics-port",
-                        flags->metrics_port,
-                        "The router's metrics port; 0: a free one (default 9071, 0 with --port 0)")
-           ->check(CLI::Range(0, 65535)),
-       [flags](ServeConfig& c) { c.metrics_port = flags->metrics_port; }},
-      {command
-           ->add_option(
-               "--coordinator-port",
-               flags->coordinator_port,
-               "The coordinator's gRPC port; 0: a free one (default 7070, 0 with --port 0)")
-           ->check(CLI::Range(0, 65535)),
-       [flags](ServeConfig& c) { c.coordinator_port = flags->coordinator_port; }},
-      {command
-           ->add_option("--kv-blocks", flags->kv_blocks, "KV blocks of 16 tokens in each decoder")
-           ->check(CLI::PositiveNumber)
-           ->capture_default_str(),
-       [flags](ServeConfig& c) { c.kv_blocks = flags->kv_blocks; }},
-      {command
-           ->add_option("--max-step-tokens",
-                        flags->max_step_tokens,
-                        "Tokens of one engine step, prefill chunks included")
-           ->check(CLI::Range(1, 1 << 20))
-           ->capture_default_str(),
-       [flags](ServeConfig& c) { c.max_step_tokens = flags->max_step_tokens; }},
-      {command
-           ->add_option("--max-chunk-tokens",
-                        flags->max_chunk_tokens,
-                        "Prompt tokens of one request in one step")
-           ->check(CLI::PositiveNumber)
-           ->capture_default_str(),
-       [flags](ServeConfig& c) { c.max_chunk_tokens = flags->max_chunk_tokens; }},
-      {command
-           ->add_option("--library",
-                        flags->libraries,
-                        "A picture library for articles, by the name that `triptych library add` "
-                        "gave it or by its folder; repeatable, the first is the default")
-           ->expected(1)
-           ->take_all(),
-       [flags](ServeConfig& c) { c.libraries = flags->libraries; }},
-      {command
-           ->add_option("--image-host",
-                        flags->image_hosts,
-                        "A host that pictures named by https URLs are fetched from; repeatable "
-                        "(without any such pictures are refused)")
-           ->expected(1)
-           ->take_all(),
-       [flags](ServeConfig& c) { c.image_hosts = flags->image_hosts; }},
-      {command->add_flag("--private-image-addresses",
-                         flags->image_private_addresses,
-                         "Fetch pictures also where these hosts are not in the public internet"),
-       [flags](ServeConfig& c) { c.image_private_addresses = true; }},
-      {command->add_option("--tls-certificate",
-                           flags->tls.certificate,
-                           "PEM file: the certificate of the router's gRPC and HTTP ports, its chain "
-                           "behind it; with it they speak TLS alone"),
-       [flags](ServeConfig& c) { c.tls.certificate = flags->tls.certificate; }},
-      {command->add_option("--tls-key", flags->tls.key, "PEM file: its key"),
-       [flags](ServeConfig& c) { c.tls.key = flags->tls.key; }},
-      {command->add_option("--tls-client-ca",
-                           flags->tls.ca,
-                           "PEM file: the authority that clients' certificates have to be from; "
-                           "without it they need none"),
-       [flags](ServeConfig& c) { c.tls.ca = flags->tls.ca; }},
-      {command->add_option("--api-keys",
-                           flags->api_keys,
-                           "File of the keys that clients need, each a line NAME:KEY or "
-                           "NAME:sha256:HEX; without it they need none"),
-       [flags](ServeConfig& c) { c.api_keys = flags->api_keys; }},
-      {command->add_option("--internal-tls-certificate",
-                           flags->internal_tls.certificate,
-                           "PEM file: the processes' certificate for each other, good for the names "
-                           "triptych-coordinator, -router, -worker and -admin"),
-       [flags](ServeConfig& c) { c.internal_tls.certificate = flags->internal_tls.certificate; }},
-      {command->add_option("--internal-tls-key", flags->internal_tls.key, "PEM file: its key"),
-       [flags](ServeConfig& c) { c.internal_tls.key = flags->internal_tls.key; }},
-      {command->add_option("--internal-tls-ca", flags->internal_tls.ca, "PEM file: its authority"),
-       [flags](ServeConfig& c) { c.internal_tls.ca = flags->internal_tls.ca; }},
-      {command->add_option("--log-format", flags->log_format, "text, json")->capture_default_str(),
-       [flags](ServeConfig& c) { c.log_format = flags->log_format; }},
-  };
-  command->callback([file, options, signals, exit_status] {
-    ServeConfig config;
-    if (!file->empty()) {
-      if (const Status status = ReadConfig(*file, config); !status.ok()) {
-        *exit_status = Report("serve", status);
-        return;
-      }
+  flags->AddTo(*command);
+  command->callback([flags, signals, exit_status] {
+    StatusOr<ServeConfig> config = flags->Read();
+    if (!config.ok()) {
+      *exit_status = Report("serve", config.status());
+      return;
     }
-    for (const auto& [option, apply] : options) {
-      if (option->count() > 0) apply(config);
-    }
-    SetUpLogging("triptych", config.log_format == "json" ? LogFormat::kJson : LogFormat::kText, spdlog::level::info);
-    *exit_status = Report("serve", Supervisor(std::move(config), signals).Run());
+    SetUpLogging("triptych", config->log_format == "json" ? LogFormat::kJson : LogFormat::kText, spdlog::level::info);
+    *exit_status = Report("serve", Supervisor(*std::move(config), signals).Run());
   });
 }
 

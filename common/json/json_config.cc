@@ -1,9 +1,6 @@
 #include "common/json/json_config.h"
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 
 namespace triptych {
 
@@ -72,18 +69,6 @@ void JsonConfig::Only(std::initializer_list<std::string_view> keys) {
 
 void JsonConfig::Require(bool condition, std::string_view key, std::string_view what) {
   if (!condition) Fail(key, std::string(what));
-}
-
-StatusOr<std::string> ReadTextFile(const std::string& path, int64_t max_bytes) {
-  std::error_code unknown;
-  const uintmax_t bytes = std::filesystem::file_size(path, unknown);
-  if (!unknown && std::cmp_greater(bytes, max_bytes)) {
-    return FailedPrecondition("{}: the file has {} bytes, at most {} are read", path, bytes, max_bytes);
-  }
-  std::ifstream in(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  if (!in.is_open() || in.bad()) return FailedPrecondition("{}: cannot read the file", path);
-  return text;
 }
 
 StatusOr<nlohmann::json> ParseJsonObject(std::string_view text, std::string_view file_name) {

@@ -44,8 +44,6 @@ class JsonConfig {
   Status problem_ = OkStatus();
 };
 
-// The file's bytes; kFailedPrecondition names it.
-StatusOr<std::string> ReadTextFile(const std::string& path, int64_t max_bytes = std::numeric_limits<int64_t>::max());
 // The JSON object in a text; kFailedPrecondition names the file.
 StatusOr<nlohmann::json> ParseJsonObject(std::string_view text, std::string_view file_name);
 // The text under "type"; empty where there is none.

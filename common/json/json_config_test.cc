@@ -1,7 +1,5 @@
 #include "common/json/json_config.h"
 
-#include <filesystem>
-#include <fstream>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -59,16 +57,6 @@ TEST(JsonConfig, KeepsTheFirstProblemWithFileAndKey) {
   EXPECT_THAT(problem([&](auto& json) { json.Array("inner"); }), HasSubstr("outer.inner: it is not a list"));
   EXPECT_THAT(problem([&](auto& json) { json.Only({"width", "rate", "on", "name", "inner", "list"}); }),
               HasSubstr("outer.none: it is not supported"));
-}
-
-TEST(ReadTextFile, NamesAFileThatIsMissingOrTooLarge) {
-  const std::string path = testing::TempDir() + "/json_config_test.txt";
-  std::ofstream(path) << "12345";
-  EXPECT_EQ(*ReadTextFile(path), "12345");
-  EXPECT_EQ(*ReadTextFile(path, 5), "12345");
-  EXPECT_THAT(std::string(Message(ReadTextFile(path, 4).status())), AllOf(HasSubstr(path), HasSubstr("at most 4")));
-  std::filesystem::remove(path);
-  EXPECT_THAT(std::string(Message(ReadTextFile(path).status())), HasSubstr(path));
 }
 
 TEST(ParseJsonObject, RefusesAllElse) {

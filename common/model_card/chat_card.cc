@@ -7,6 +7,7 @@
 #include "common/hash/sha256.h"
 #include "common/json/json_config.h"
 #include "common/model_card/decoder_config.h"
+#include "common/text_file.h"
 
 namespace triptych {
 namespace {

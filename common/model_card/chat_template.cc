@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/json/json_config.h"
+#include "common/text_file.h"
 
 namespace triptych {
 namespace {

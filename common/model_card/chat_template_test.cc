@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "common/json/json_config.h"
+#include "common/text_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/fakes/fake_model_card.h"

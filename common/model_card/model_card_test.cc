@@ -10,6 +10,7 @@
 #include "common/model_card/checkpoint_outline.h"
 #include "common/model_card/image_header.h"
 #include "common/model_card/internlm_xcomposer2/config.h"
+#include "common/text_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

@@ -4,6 +4,7 @@
 
 #include "common/json/json_config.h"
 #include "common/model_card/model_card.h"
+#include "common/text_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/fakes/temporary_folder.h"

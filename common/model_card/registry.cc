@@ -7,6 +7,7 @@
 #include "common/model_card/llama/card.h"
 #include "common/model_card/llava/card.h"
 #include "common/model_card/model_card.h"
+#include "common/text_file.h"
 
 namespace triptych {
 namespace {

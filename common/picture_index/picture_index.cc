@@ -8,6 +8,7 @@
 #include "common/json/json_config.h"
 #include "common/picture_index/caption_words.h"
 #include "common/picture_index/statement.h"
+#include "common/text_file.h"
 
 namespace triptych {
 namespace {
@@ -173,9 +174,7 @@ StatusOr<std::vector<IndexedPicture>> PictureIndex::Search(std::string_view text
 }
 
 StatusOr<std::vector<IndexedPicture>> PictureIndex::List() {
-  Statement statement(
-      database_,
-      "SELECT id, sha256, extension, caption, licence, source, 0 FROM pictures ORDER BY id");
+  Statement statement(database_, std::string(kSelectPictures) + "ORDER BY id");
   return Select(statement);
 }
 
@@ -187,9 +186,7 @@ Status PictureIndex::Remove(std::string_view sha256) {
                            sha256,
                            kLeastDigits);
   }
-  Statement find(database_,
-                 "SELECT id, sha256, extension, caption, licence, source, 0 FROM pictures WHERE "
-                 "substr(sha256, 1, ?) = ?");
+  Statement find(database_, std::string(kSelectPictures) + "WHERE substr(sha256, 1, ?) = ?");
   find.Bind(static_cast<int64_t>(sha256.size())).Bind(sha256);
   TRIPTYCH_ASSIGN_OR_RETURN(const std::vector<IndexedPicture> found, Select(find));
   if (found.empty()) return NotFound("no picture's digest begins with {}", sha256);

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "common/json/json_config.h"
+#include "common/text_file.h"
 #include "common/tokenizer/utf8.h"
 #include "fmt/ranges.h"
 

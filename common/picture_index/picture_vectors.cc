@@ -51,11 +51,10 @@ StatusOr<bool> PictureIndex::HasVectors() {
 }
 
 StatusOr<std::vector<IndexedPicture>> PictureIndex::ListWithout(const TextVector& vector) {
-  Statement statement(
-      database_,
-      "SELECT id, sha256, extension, caption, licence, source, 0 FROM pictures WHERE NOT EXISTS "
-      "(SELECT 1 FROM vectors WHERE picture = id AND space = ? AND length(vector) = ?) ORDER BY "
-      "id");
+  Statement statement(database_,
+                      std::string(kSelectPictures) +
+                          "WHERE NOT EXISTS (SELECT 1 FROM vectors WHERE picture = id AND space = ? "
+                          "AND length(vector) = ?) ORDER BY id");
   statement.Bind(vector.space).Bind(static_cast<int64_t>(vector.values.size() * sizeof(float)));
   return Select(statement);
 }
@@ -123,9 +122,7 @@ StatusOr<std::vector<IndexedPicture>> PictureIndex::Get(const Scores& ids_and_sc
   for (const auto& [id, score] : ids_and_scores) {
     if (std::cmp_greater_equal(pictures.size(), count)) break;
     if (exclude.contains(id)) continue;
-    Statement statement(database_,
-                        "SELECT id, sha256, extension, caption, licence, source, 0 FROM pictures "
-                        "WHERE id = ?");
+    Statement statement(database_, std::string(kSelectPictures) + "WHERE id = ?");
     TRIPTYCH_ASSIGN_OR_RETURN(std::vector<IndexedPicture> found, Select(statement.Bind(id)));
     if (found.empty()) continue;  // removed meanwhile
     found[0].score = score;

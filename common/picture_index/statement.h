@@ -8,11 +8,15 @@
 
 namespace triptych {
 
+// A picture, in the order that PictureIndex::Select reads; what follows says which.
+inline constexpr char kSelectPictures[] =
+    "SELECT id, sha256, extension, caption, licence, source, 0 FROM pictures ";
+
 // A prepared statement with its values. Rows come by Step until it gives SQLITE_DONE.
 class Statement {
  public:
-  Statement(sqlite3* database, const char* sql) {
-    prepared_ = sqlite3_prepare_v2(database, sql, -1, &statement_, nullptr);
+  Statement(sqlite3* database, const std::string& sql) {
+    prepared_ = sqlite3_prepare_v2(database, sql.c_str(), -1, &statement_, nullptr);
   }
   ~Statement() { sqlite3_finalize(statement_); }
   Statement(const Statement&) = delete;

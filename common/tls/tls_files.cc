@@ -4,12 +4,10 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <vector>
+
+#include "common/text_file.h"
 
 namespace triptych {
 namespace {
@@ -22,12 +20,10 @@ struct Freed {
 template <typename T>
 using Owned = std::unique_ptr<T, Freed>;
 
-StatusOr<std::string> ReadText(const std::string& path) {
-  errno = 0;
-  std::ifstream in(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  if (in && !text.empty()) return text;
-  return FailedPrecondition("{}: {}", path, errno != 0 ? std::strerror(errno) : "the file is empty");
+StatusOr<std::string> ReadPem(const std::string& path) {
+  TRIPTYCH_ASSIGN_OR_RETURN(std::string text, ReadTextFile(path));
+  if (text.empty()) return FailedPrecondition("{}: the file is empty", path);
+  return text;
 }
 
 Owned<BIO> Over(const std::string& text) {
@@ -91,18 +87,18 @@ Status CheckTlsFiles(std::string_view section, std::string_view ca_key, const Tl
 }
 
 StatusOr<std::string> ReadTlsAuthority(const std::string& path) {
-  TRIPTYCH_ASSIGN_OR_RETURN(std::string text, ReadText(path));
+  TRIPTYCH_ASSIGN_OR_RETURN(std::string text, ReadPem(path));
   TRIPTYCH_RETURN_IF_ERROR(ParseCertificates(path, text).status());
   return text;
 }
 
 StatusOr<TlsMaterial> ReadTlsMaterial(const TlsFiles& files) {
   TlsMaterial material;
-  TRIPTYCH_ASSIGN_OR_RETURN(material.certificate, ReadText(files.certificate));
+  TRIPTYCH_ASSIGN_OR_RETURN(material.certificate, ReadPem(files.certificate));
   TRIPTYCH_ASSIGN_OR_RETURN(const auto chain, ParseCertificates(files.certificate, material.certificate));
   TRIPTYCH_RETURN_IF_ERROR(CheckTime(files.certificate, chain.front().get()));
   material.expires = InWords(X509_get0_notAfter(chain.front().get()));
-  TRIPTYCH_ASSIGN_OR_RETURN(material.key, ReadText(files.key));
+  TRIPTYCH_ASSIGN_OR_RETURN(material.key, ReadPem(files.key));
   TRIPTYCH_ASSIGN_OR_RETURN(const auto key, ParseKey(files.key, material.key));
   const bool fits = X509_check_private_key(chain.front().get(), key.get()) == 1;
   ERR_clear_error();

@@ -7,6 +7,7 @@
 
 #include "common/check.h"
 #include "common/json/json_config.h"
+#include "common/text_file.h"
 #include "common/tokenizer/byte_alphabet.h"
 #include "common/tokenizer/tokenizer_config_json.h"
 

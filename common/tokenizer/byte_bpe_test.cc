@@ -1,3 +1,4 @@
+#include "common/text_file.h"
 #include "common/tokenizer/byte_bpe.h"
 
 #include <chrono>

@@ -1,3 +1,4 @@
+#include "common/text_file.h"
 #include "common/tokenizer/pattern.h"
 
 #include <chrono>

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <utility>
+
+#include "common/text_file.h"
 
 namespace triptych {
 namespace {
@@ -68,9 +68,7 @@ std::optional<Spelling> FindNext(std::string_view text, size_t from, const Strin
 }  // namespace
 
 StatusOr<std::unique_ptr<Tokenizer>> SentencePieceTokenizer::Load(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return FailedPrecondition("{}: cannot read the file", path);
-  const std::string file((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  TRIPTYCH_ASSIGN_OR_RETURN(const std::string file, ReadTextFile(path));
   auto model = ReadSentencePieceModel(file);
   if (!model.ok()) return WithContext(path, model.status());
   auto encoder = SentencePieceEncoder::Make(*model);

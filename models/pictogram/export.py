@@ -14,6 +14,7 @@ from published import PLORA_PLACES, config, pack_wqkv, quantise, tower_name
 from shipped import shipped, vision_config
 from tensor_file import write_tensors
 from tower import PATCH, Projector
+from training import module_state
 
 
 def tower_tensors(state):
@@ -49,7 +50,7 @@ def main():
         state, vision = shipped(base)[0], vision_config()
     else:
         tower = torch.load(args.tower, weights_only=False)
-        state, vision = {k.removeprefix("tower."): v for k, v in tower["model"].items() if k.startswith("tower.")}, tower["config"]
+        state, vision = module_state(tower["model"], "tower."), tower["config"]
     trained = {k: v.float().numpy() for k, v in {**tower_tensors(state), **bridge_tensors(bridge, base)}.items()}
     args.out.mkdir(parents=True, exist_ok=True)
     write_tensors(args.out / "trained.safetensors", quantise(trained))

@@ -24,10 +24,10 @@ from naming import Words
 from packing import ROW, four_pictures, one_picture, pack
 from pool import Pool
 from questions import ANSWER_PICTURE, ASK_PICTURE, END, LETTERS, MIDDLE, SENTENCES, Questions
+from shipped import shipped, vision_config
 from tower import Projector, Tower, normalise
 from train_tower import owned
-from shipped import shipped, vision_config
-from training import Run, rate_at
+from training import Run, module_state, rate_at
 from words import common_concepts, load_index, with_article
 
 WARM_UP = 40             # steps
@@ -47,9 +47,6 @@ class NamedRows:
 
     def __init__(self, words, embedding):
         self.table, self.device = words.rows(embedding.cpu()), embedding.device
-
-    def parameters(self):
-        return []
 
     def rows(self, features, owner, slots):
         """float32 [n, patches, hidden]."""
@@ -223,15 +220,14 @@ def main():
         language.layer = torch.compile(language.layer, dynamic=False)
     run, load = Run(args.out), lambda path: torch.load(path, map_location="cpu", weights_only=False)
     named, source = NamedRows(words, language.embedding), None
+    shipped_tower, shipped_projector, shipped_plora = shipped(base) if "shipped" in (args.tower, args.start) else (None, None, None)
     if args.tower == "shipped":
-        tower, projector, _ = shipped(base)
-        source = TowerRows(tower, vision_config(), projector, named.table, args.device)
+        source = TowerRows(shipped_tower, vision_config(), shipped_projector, named.table, args.device)
         with torch.no_grad():
             source.projector.standardise(source.features(Pool(args.pool, args.shards).shard(0)[0][:200]).flatten(0, 1))
     elif args.tower:
         state = load(args.tower)
-        tower = {k.removeprefix("tower."): v for k, v in state["model"].items() if k.startswith("tower.")}
-        source = TowerRows(tower, state["config"], state["projector"], named.table, args.device)
+        source = TowerRows(module_state(state["model"], "tower."), state["config"], state["projector"], named.table, args.device)
     groups = [{"params": list(language.parameters()), "base": args.rate}]
     if source:
         groups.append({"params": source.parameters(), "base": args.rate * PROJECTOR_SHARE})
@@ -242,7 +238,7 @@ def main():
         adam.load_state_dict(state["adam"])
         seen, turn = state["seen"], state["turn"] + 1
     elif args.start == "shipped":
-        state = {"plora": shipped(base)[2], "projector": None}
+        state = {"plora": shipped_plora, "projector": None}
     elif args.start:
         state = load(args.start)
     if state:

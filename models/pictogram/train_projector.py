@@ -21,6 +21,7 @@ from pictures import Library
 from pool import Pool
 from tower import Projector, Tower, normalise
 from train_tower import evaluation_rows, means_of, owned
+from training import module_state
 from words import common_concepts
 
 BATCH = 48         # pictures
@@ -142,12 +143,11 @@ def main():
     words = Words(library.concepts, base.tokenizer_json())
     chosen = common_concepts(library.index) if args.common else list(range(len(library.concepts)))
     state = torch.load(args.tower, map_location="cpu", weights_only=False)
-    part = lambda prefix: {k.removeprefix(prefix): v for k, v in state["model"].items() if k.startswith(prefix)}
     tower = Tower.from_config(state["config"])
-    tower.load_state_dict(part("tower."))
+    tower.load_state_dict(module_state(state["model"], "tower."))
     width = state["config"]["hidden_size"]
     head = torch.nn.Sequential(torch.nn.BatchNorm1d(width, affine=False), torch.nn.Linear(width, len(library.concepts))).eval()
-    head.load_state_dict(part("head."))
+    head.load_state_dict(module_state(state["model"], "head."))
     last = args.blocks
     begin = time.time()
     pool = Pool(args.pool, args.shards, chosen if args.common else None, args.first)

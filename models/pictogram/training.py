@@ -7,6 +7,11 @@ from pathlib import Path
 import torch
 
 
+def module_state(state, prefix):
+    """Of a state_dict(), what a module's part of that name has."""
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+
 class Muon(torch.optim.Optimizer):
     """Momentum, orthogonalised by five Newton-Schulz steps (Jordan et al. 2024), for hidden matrices."""
 

@@ -126,8 +126,8 @@ class HttpServer::Impl final : public std::enable_shared_from_this<HttpServer::I
     if (stopped_) return;
     if (std::cmp_greater_equal(connections_.size(), options_.max_connections)) {
       shared_->metrics->HttpConnectionRefused();
-      error_code ignored;
       if (contexts_.enabled()) return;
+      error_code ignored;
       socket.non_blocking(true, ignored);
       socket.send(asio::buffer(Full()), 0, ignored);
       socket.shutdown(tcp::socket::shutdown_send, ignored);

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "common/json/json_config.h"
+#include "common/text_file.h"
 #include "worker/model/internlm2/decoder.h"
 #include "worker/model/internlm_xcomposer/decoder.h"
 #include "worker/model/internlm_xcomposer2/decoder.h"

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "common/json/json_config.h"
+#include "common/text_file.h"
 
 namespace triptych::quantization {
 namespace {

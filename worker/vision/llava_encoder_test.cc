@@ -1,3 +1,4 @@
+#include "common/text_file.h"
 #include "worker/vision/llava_encoder.h"
 
 #include <string>

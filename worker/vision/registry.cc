@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "common/json/json_config.h"
+#include "common/text_file.h"
 #include "worker/vision/llava_encoder.h"
 #include "worker/vision/xcomposer2_encoder.h"
 #include "worker/vision/xcomposer_encoder.h"

@@ -1,4 +1,5 @@
 // What the golden set does not show of InternLM-XComposer's encoder.
+#include "common/text_file.h"
 #include "worker/vision/xcomposer_encoder.h"
 
 #include <string>

@@ -1,6 +1,7 @@
 #include "common/model_card/internlm2/config.h"
 
 #include "common/json/json_config.h"
+#include "common/text_file.h"
 
 namespace triptych::internlm2 {
 

@@ -7,6 +7,7 @@
 
 #include "common/json/json_config.h"
 #include "common/model_card/internlm_xcomposer/chat_prompt.h"
+#include "common/text_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/fakes/temporary_folder.h"

@@ -5,6 +5,7 @@
 #include "common/model_card/internlm_xcomposer2/adapters.h"
 #include "common/model_card/internlm_xcomposer2/chat_prompt.h"
 #include "common/model_card/internlm_xcomposer2/config.h"
+#include "common/text_file.h"
 
 namespace triptych::internlm_xcomposer2 {
 namespace {

@@ -2,6 +2,7 @@
 
 #include "common/hash/sha256.h"
 #include "common/json/json_config.h"
+#include "common/text_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/fakes/temporary_folder.h"

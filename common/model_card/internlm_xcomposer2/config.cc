@@ -5,6 +5,7 @@
 
 #include "common/json/json_config.h"
 #include "common/model_card/checkpoint_outline.h"
+#include "common/text_file.h"
 
 namespace triptych::internlm_xcomposer2 {
 namespace {

@@ -1,6 +1,7 @@
 #include "common/model_card/llama/config.h"
 
 #include "common/json/json_config.h"
+#include "common/text_file.h"
 
 namespace triptych::llama {
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "common/json/json_config.h"
+#include "common/text_file.h"
 
 namespace triptych::llava {
 namespace {

@@ -1,5 +1,6 @@
 // What the golden set does not show of InternLM-XComposer's decoder: which tensors it wants, and
 // that its low-rank pairs are those that config.json names.
+#include "common/text_file.h"
 #include "worker/model/internlm_xcomposer/decoder.h"
 
 #include <string>

@@ -1,4 +1,5 @@
 // What golden sets do not show of the plain families' decoders: which tensors they want, and how they describe themselves.
+#include "common/text_file.h"
 #include "worker/model/llama/decoder.h"
 
 #include <string>

@@ -5,7 +5,9 @@ import itertools
 import sys
 
 ROLES = ("encoder", "decoder")
-POD_PERIOD = 55  # seconds between two pods that go; the chart says 60, a sample a second
+# Seconds; the chart says 60 and 600, a sample a second.
+POD_PERIOD = 55      # between two pods that go
+STABILIZATION = 595  # between a pod that comes and the next one that goes
 
 
 class Trace:
@@ -72,6 +74,10 @@ def findings(trace):
                f"at least {min(apart, default=0):.0f} s apart",
                bool(down) and all(step == -1 for _, step in down)
                and all(seconds >= POD_PERIOD for seconds in apart))
+        stay = [b - a for (a, up), (b, down) in itertools.pairwise(trace.changes(role))
+                if up > 0 > down]
+        yield (f"{role}s stay after they have come", f"{min(stay, default=0):.0f} s at least",
+               bool(stay) and min(stay) >= STABILIZATION)
 
 
 def draw(trace, path):

@@ -2,7 +2,7 @@
 # Installs the chart into a real cluster with the pictogram model, runs `helm test`, asks about a
 # picture, deletes pods of each kind and upgrades while clients ask without a pause through the
 # Service, and uninstalls. Every answer has to come, and has to be the undisturbed one. Then it lets
-# the pools be scaled (verify-scaling.sh). Prints the figures that it saw; takes about an hour.
+# the pools be scaled (verify-scaling.sh). Prints the figures that it saw; takes about 40 minutes.
 #
 #   deploy/verify-cluster.sh [STEP...]    of: images install ask delete upgrade uninstall scaling
 #
@@ -13,6 +13,7 @@
 #   TRIPTYCH_MODEL       the checkpoint's folder on the nodes (models/pictogram/assemble prints it)
 #   TRIPTYCH_BIN         processes (build/release/bin)
 #   TRIPTYCH_BASE_IMAGE  of the image (debian:bookworm-slim)
+#   TRIPTYCH_SECURE=1    with TLS and API keys for clients, and TLS between the processes
 #   TRIPTYCH_STREAMS     to come to their ends during upgrades (500)
 #   TRIPTYCH_TRACE       where the scaling trace goes (deploy/scaling)
 # A step can be run again alone as long as those before it stand.
@@ -28,6 +29,8 @@ wanted=${TRIPTYCH_STREAMS:-500}
 namespace=triptych-verify
 picture=models/pictogram/examples/tiger.png
 short=6 long=2 long_tokens=200 # askers; tokens of a long answer
+secure=()
+[ "${TRIPTYCH_SECURE:-}" != 1 ] || secure=(-f deploy/cluster/secure.yaml)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -54,7 +57,26 @@ images() {
 # Installs, or upgrades, with further values for helm.
 deploy() {
   quiet helm upgrade --install --wait --timeout 15m verify helm/triptych -n $namespace \
-    -f deploy/cluster/values.yaml -f "$values" "$@" >/dev/null
+    -f deploy/cluster/values.yaml "${secure[@]}" -f "$values" "$@" >/dev/null
+}
+
+# A Secret of a certificate for the names, which is its own authority.
+certificate() { # SECRET NAME...
+  local secret=$1 names
+  shift
+  names=$(printf ',DNS:%s' "$@")
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN="$secret" \
+    -addext "subjectAltName=${names#,}" -out "$work/$secret.crt" -keyout "$work/$secret.key" 2>/dev/null
+  secret "$secret" --from-file "tls.crt=$work/$secret.crt" --from-file "tls.key=$work/$secret.key" \
+    --from-file "ca.crt=$work/$secret.crt"
+}
+secret() { k create secret generic "$@" --dry-run=client -o yaml | k apply -f - >/dev/null; }
+make_secrets() {
+  local key
+  key=$(openssl rand -hex 24)
+  certificate public-tls verify-router
+  certificate internal-tls triptych-coordinator triptych-router triptych-worker triptych-admin
+  secret keys --from-literal "api-keys=client:$key" --from-literal "api-key=$key"
 }
 
 install() {
@@ -64,6 +86,7 @@ install() {
     pod-security.kubernetes.io/enforce=restricted >/dev/null
   sed "s|NAMESPACE|$namespace|; s|FOLDER|$model|" deploy/cluster/model.yaml |
     kubectl apply -f - >/dev/null
+  [ ${#secure[@]} = 0 ] || make_secrets
   begin=$SECONDS
   deploy
   figure "helm install --wait" "$(k get pods --no-headers | wc -l) pods, $((SECONDS - begin)) s"
@@ -116,12 +139,12 @@ ask() {
   local begin
   begin=$(date +%s)
   start_client
+  # shellcheck disable=SC2016 # the pod's environment
+  k exec client -- sh -c 'triptych generate --router verify-router:7071 ${CLIENT_OPTIONS:-} \
+    --max-new-tokens 8 --image /client/picture.png "What is in this picture?"' >"$work/answer"
+  figure "what is in $(basename $picture), through the Service" "$(cat "$work/answer")"
   stop_client
   judge "undisturbed" "$begin" "$(date +%s)"
-  k exec -i deploy/verify-router -- sh -c 'cat >/tmp/q.png && triptych generate \
-    --router verify-router:7071 --max-new-tokens 8 --image /tmp/q.png "What is in this picture?"' \
-    <$picture >"$work/answer"
-  figure "what is in $(basename $picture), through the Service" "$(cat "$work/answer")"
 }
 
 delete() {
@@ -136,7 +159,7 @@ delete() {
       "$(k get deployment -l "app.kubernetes.io/component=$component" -o name)" >/dev/null
     more_answers 12
     k logs client >"$work/answers"
-    judge "a $component deleted" "$begin" "$(date +%s)"
+    judge "$component deleted" "$begin" "$(date +%s)"
   done
   stop_client
 }

@@ -8,6 +8,8 @@
 # that the stream moved between decoders while at its last router. CALLS: routers that it was at.
 #
 #   client.sh ROUTER SHORT LONG LONG_TOKENS    so many askers of short questions and of long ones
+#
+# CLIENT_OPTIONS: further ones for `triptych generate`.
 set -u
 router=$1 short=$2 long=$3 long_tokens=$4
 
@@ -15,7 +17,10 @@ ask() { # KIND ASKER ARGUMENT...
   kind=$1 said=/tmp/said.$2
   shift 2
   begin=$(date +%s)
-  answer=$(triptych generate --router "$router" --json --ignore-eos --timeout 1800 "$@" 2>"$said")
+  # Options are words.
+  # shellcheck disable=SC2086
+  answer=$(triptych generate --router "$router" ${CLIENT_OPTIONS:-} --json --ignore-eos \
+    --timeout 1800 "$@" 2>"$said")
   status=$?
   ids=$(printf %s "$answer" | sed -n 's/.*"token_ids":\(\[[^]]*\]\).*/\1/p')
   migrations=$(printf %s "$answer" | sed -n 's/.*"migrations":\([0-9]*\).*/\1/p')

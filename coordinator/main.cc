@@ -7,6 +7,7 @@
 #include "common/rpc/server.h"
 #include "common/rpc/tls_credentials.h"
 #include "common/service/service_program.h"
+#include "common/tls/certificate_metric.h"
 #include "coordinator/config.h"
 #include "coordinator/membership_service.h"
 #include "coordinator/metrics.h"
@@ -25,6 +26,7 @@ Status Run(const CoordinatorConfig& config, SignalWaiter& signals, const std::fu
   SteadyClock clock;
   MetricRegistry registry;
   Metrics metrics(&registry);
+  ExportExpiry(&registry, "internal", tls.source);
   ChangeSignal changes;
   RendezvousStore values;
   Membership membership({config.lease_ttl, config.step_stall}, &clock, DrawIncarnation(), [&changes] { changes.Notify(); });

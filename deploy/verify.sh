@@ -3,11 +3,12 @@
 #
 #   deploy/verify.sh
 #
-# It takes helm, kubeconform and promtool from PATH or $TRIPTYCH_DEPLOY_BIN (deploy/install-tools).
+# It takes helm, kubeconform, promtool and prometheus from PATH or $TRIPTYCH_DEPLOY_BIN (deploy/install-tools).
 # kubeconform's schemas, of Kubernetes and of the custom resources, are files KIND-GROUP-VERSION.json
 # of the folder $TRIPTYCH_KUBERNETES_SCHEMAS; without it manifests are rendered and not compared.
 # Where the processes are built, in $TRIPTYCH_BIN or build/release/bin, they check the configuration
-# files themselves, and a cluster of them shows the metrics that promtool checks.
+# files themselves, and clusters of them show the metrics that promtool checks and what the expressions
+# of dashboards, rules and autoscalers give (verify-monitoring.sh).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/lib.sh
@@ -30,7 +31,7 @@ fail() {
   exit 1
 }
 
-for tool in helm promtool; do
+for tool in helm promtool prometheus; do
   command -v "$tool" >/dev/null || fail "$tool is not installed; deploy/install-tools does it"
 done
 
@@ -103,7 +104,11 @@ promtool test rules deploy/prometheus/rules*_test.yaml >/dev/null
 cp deploy/compose/prometheus.yaml deploy/prometheus/rules.yaml "$work"
 promtool check config "$work/prometheus.yaml" >/dev/null
 check_configurations deploy/compose/compose.yaml
-[ ! -x "$bin/triptych-worker" ] || check_metrics
+if [ -x "$bin/triptych-worker" ]; then
+  check_metrics
+  step "Every expression, asked of a Prometheus that sees a loaded cluster"
+  TRIPTYCH_PYTHON=$python deploy/verify-monitoring.sh 20
+fi
 
 if "$python" -c 'import grafana_foundation_sdk, pytest' 2>/dev/null; then
   step "Dashboards and runbooks"

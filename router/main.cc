@@ -5,6 +5,7 @@
 #include "common/rpc/server.h"
 #include "common/rpc/tls_credentials.h"
 #include "common/service/service_program.h"
+#include "common/tls/certificate_metric.h"
 #include "router/api_keys.h"
 #include "router/cache_watcher.h"
 #include "router/compose/local_library.h"
@@ -71,6 +72,8 @@ Status Run(const RouterConfig& config, SignalWaiter& signals, const std::functio
   TRIPTYCH_ASSIGN_OR_RETURN(const TenantResolver tenants, OpenKeys(config));
   MetricRegistry registry;
   Metrics metrics(&registry);
+  ExportExpiry(&registry, "internal", tls.source);
+  ExportExpiry(&registry, "public", public_tls);
   ImageStore images(config.image_store_bytes);
   ChannelPool channels(tls.client);
   IoRuntime runtime(2);

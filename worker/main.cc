@@ -11,6 +11,7 @@
 #include "common/metrics/exposer.h"
 #include "common/rpc/tls_credentials.h"
 #include "common/service/service_program.h"
+#include "common/tls/certificate_metric.h"
 #include "worker/process/config.h"
 #include "worker/process/decoder_role.h"
 #include "worker/process/encoder_role.h"
@@ -35,7 +36,9 @@ uint64_t DrawIncarnation() {
 class WorkerProcess {
  public:
   WorkerProcess(WorkerConfig config, InternalTls tls, SignalWaiter* signals)
-      : config_(std::move(config)), tls_(std::move(tls)), signals_(*signals), metrics_(&registry_) {}
+      : config_(std::move(config)), tls_(std::move(tls)), signals_(*signals), metrics_(&registry_) {
+    ExportExpiry(&registry_, "internal", tls_.source);
+  }
 
   Status Run(const std::function<Status(BoundAddresses)>& announce) {
     TRIPTYCH_ASSIGN_OR_RETURN(model_, OpenModel(config_));

@@ -27,6 +27,15 @@ TEST(MetricRegistry, SameNameAndLabelsIsTheSameMetric) {
   EXPECT_THAT(text, HasSubstr("# TYPE triptych_test_events_total counter"));
 }
 
+TEST(MetricRegistry, WhatChangesByItselfIsAskedBeforeEachReading) {
+  MetricRegistry registry;
+  auto& age = registry.Gauge("triptych_test_age", "Age.");
+  int asked = 0;
+  registry.BeforeRead([&] { age.Set(++asked); });
+  EXPECT_THAT(registry.Serialize(), HasSubstr("triptych_test_age 1\n"));
+  EXPECT_THAT(registry.Serialize(), HasSubstr("triptych_test_age 2\n"));
+}
+
 TEST(MetricRegistry, LabelValuesAreBoundedAndEscaped) {
   MetricRegistry registry;
   for (int i = 0; i < kMaxMetricLabelValues + 50; ++i) {

@@ -41,7 +41,18 @@ prometheus::Histogram& MetricRegistry::Histogram(std::string_view name,
   return family.Add(Bounded(name, labels), buckets);
 }
 
-std::string MetricRegistry::Serialize() const { return prometheus::TextSerializer().Serialize(registry_->Collect()); }
+void MetricRegistry::BeforeRead(std::function<void()> refresh) {
+  std::lock_guard lock(mutex_);
+  refresh_.push_back(std::move(refresh));
+}
+
+std::string MetricRegistry::Serialize() const {
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& refresh : refresh_) refresh();
+  }
+  return prometheus::TextSerializer().Serialize(registry_->Collect());
+}
 
 const std::vector<double>& MetricRegistry::LatencyBuckets() {
   static const std::vector<double> kBuckets = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,

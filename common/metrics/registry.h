@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -29,6 +30,8 @@ class MetricRegistry {
                                    std::string_view help,
                                    const std::vector<double>& buckets,
                                    const MetricLabels& labels = {});
+  // Called before metrics are read, for what changes by itself; must not block or make metrics.
+  void BeforeRead(std::function<void()> refresh);
   std::string Serialize() const;  // Prometheus text format
 
   // Bucket bounds that fit what is measured, seconds.
@@ -39,8 +42,9 @@ class MetricRegistry {
   MetricLabels Bounded(std::string_view name, const MetricLabels& labels);
 
   std::shared_ptr<prometheus::Registry> registry_;
-  std::mutex mutex_;
-  std::map<std::string, std::set<MetricLabels>> label_sets_;  // by metric; guarded by mutex_
+  mutable std::mutex mutex_;
+  std::map<std::string, std::set<MetricLabels>> label_sets_;  // by metric; guarded by mutex_, as the next
+  std::vector<std::function<void()>> refresh_;
 };
 
 }  // namespace triptych

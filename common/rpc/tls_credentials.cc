@@ -101,8 +101,9 @@ StatusOr<InternalTls> InternalTls::Open(const TlsFiles& files, std::vector<std::
       files.key, files.certificate, files.ca, kLookSeconds));
   options.watch_identity_key_cert_pairs();
   options.watch_root_certs();
-  return InternalTls{.server = ServerTls(std::move(source), std::move(clients)),
-                     .client = grpc::experimental::TlsCredentials(options)};
+  return InternalTls{.server = ServerTls(source, std::move(clients)),
+                     .client = grpc::experimental::TlsCredentials(options),
+                     .source = source};
 }
 
 }  // namespace triptych

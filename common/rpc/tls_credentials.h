@@ -19,12 +19,13 @@ namespace triptych {
 std::shared_ptr<grpc::ServerCredentials> ServerTls(std::shared_ptr<TlsSource> source,
                                                    std::vector<std::string> client_names);
 
-// What our own processes reach each other by, mutual TLS in both directions; both null where there
+// What our own processes reach each other by, mutual TLS in both directions; all null where there
 // is none. Files that change are followed; with new ones that are bad servers go on as they were,
 // and new connections of our own fail until the files are good.
 struct InternalTls {
   std::shared_ptr<grpc::ServerCredentials> server;
   std::shared_ptr<grpc::ChannelCredentials> client;
+  std::shared_ptr<TlsSource> source;
 
   // `clients`: the names of who may call this process. kFailedPrecondition names the file.
   static StatusOr<InternalTls> Open(const TlsFiles& files, std::vector<std::string> clients);

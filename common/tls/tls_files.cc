@@ -4,6 +4,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include <ctime>
 #include <memory>
 #include <vector>
 
@@ -36,6 +37,13 @@ std::string InWords(const ASN1_TIME* time) {
   char* text = nullptr;
   const long size = BIO_get_mem_data(out.get(), &text);  // NOLINT: OpenSSL's type
   return {text, static_cast<size_t>(size)};
+}
+
+// Seconds of Unix time.
+int64_t InUnixTime(const ASN1_TIME* time) {
+  std::tm broken_down{};
+  ASN1_TIME_to_tm(time, &broken_down);
+  return timegm(&broken_down);
 }
 
 // All certificates of a file, at least one.
@@ -97,7 +105,9 @@ StatusOr<TlsMaterial> ReadTlsMaterial(const TlsFiles& files) {
   TRIPTYCH_ASSIGN_OR_RETURN(material.certificate, ReadPem(files.certificate));
   TRIPTYCH_ASSIGN_OR_RETURN(const auto chain, ParseCertificates(files.certificate, material.certificate));
   TRIPTYCH_RETURN_IF_ERROR(CheckTime(files.certificate, chain.front().get()));
-  material.expires = InWords(X509_get0_notAfter(chain.front().get()));
+  const ASN1_TIME* end = X509_get0_notAfter(chain.front().get());
+  material.expires = InWords(end);
+  material.expires_at = InUnixTime(end);
   TRIPTYCH_ASSIGN_OR_RETURN(material.key, ReadPem(files.key));
   TRIPTYCH_ASSIGN_OR_RETURN(const auto key, ParseKey(files.key, material.key));
   const bool fits = X509_check_private_key(chain.front().get(), key.get()) == 1;

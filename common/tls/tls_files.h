@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -45,7 +46,8 @@ struct TlsMaterial {
   std::string certificate;
   std::string key;
   std::string ca;
-  std::string expires;  // when the certificate does, for the log
+  std::string expires;     // when the certificate does, for the log
+  int64_t expires_at = 0;  // the same in Unix time, seconds
 };
 
 // kFailedPrecondition names the file and what is wrong with it: it cannot be read, is not PEM, is

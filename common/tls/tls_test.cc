@@ -39,6 +39,8 @@ TEST_F(TlsFilesTest, FilesThatFitAreTaken) {
   EXPECT_EQ(material->key, issued.key);
   EXPECT_EQ(material->ca, authority_.certificate());
   EXPECT_THAT(material->expires, HasSubstr("GMT"));
+  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  EXPECT_NEAR(static_cast<double>(material->expires_at), static_cast<double>(now) + 3600, 120);
 }
 
 TEST_F(TlsFilesTest, WhatIsWrongIsNamedWithItsFile) {

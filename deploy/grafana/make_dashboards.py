@@ -135,6 +135,13 @@ OVERVIEW = {
             {"{{role}} {{state}}": total("triptych_coordinator_workers", "role, state") + " > 0"},
         ),
         Panel(
+            "Certificates expire in",
+            "Until the certificate of the routers' ports for clients (public), and that of the "
+            "processes for each other (internal), are no longer valid. Empty without TLS.",
+            "s",
+            {"{{use}}": "min by (use) (triptych_certificate_expiry_timestamp_seconds{<>}) - time()"},
+        ),
+        Panel(
             "Vanished workers",
             "Workers whose lease ran out: killed, cut off or frozen.",
             "short",

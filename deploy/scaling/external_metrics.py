@@ -33,11 +33,15 @@ def failure(code, message):
                   "message": message}
 
 
+def query_for(metric, namespace, labels):
+    wanted = {"namespace": namespace} | labels
+    return QUERY.format(metric=metric, labels=",".join(wanted),
+                        matchers=",".join(f'{k}="{v}"' for k, v in wanted.items()))
+
+
 def samples(prometheus, namespace, selector):
     """What Prometheus has now, as [(labels, value)]; nothing when it has no fresh sample."""
-    wanted = {"namespace": namespace} | dict(part.split("=", 1) for part in selector.split(","))
-    query = QUERY.format(metric=METRIC, labels=",".join(wanted),
-                         matchers=",".join(f'{k}="{v}"' for k, v in wanted.items()))
+    query = query_for(METRIC, namespace, dict(part.split("=", 1) for part in selector.split(",")))
     url = f"{prometheus}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
     with urllib.request.urlopen(url, timeout=5) as reply:
         result = json.load(reply)["data"]["result"]

@@ -10,6 +10,7 @@ import pathlib
 import re
 import ssl
 import subprocess
+import time
 
 import grpc
 import httpx
@@ -18,7 +19,7 @@ import pytest
 from PIL import Image
 
 from authority import Authority
-from cluster import Answer, Cluster, ManualCluster, wait_until
+from cluster import Answer, Cluster, ManualCluster, scrape, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ALICE, ALICE_TOO, BOB = "alice-0123456789abcdef", "alice-fedcba9876543210", "bob-0123456789abcdef"
@@ -272,12 +273,14 @@ def test_a_certificate_is_exchanged_under_running_streams(secured, api, tiny, tm
         streams = [pool.submit(ask, first) for ask, first in zip(asked, began)]
         for first in began:
             first.result(timeout=60)
-        next_authority.issue("DNS:localhost,IP:127.0.0.1", secured.certificate, secured.key)
+        first_expiry = expiry(secured, "router")["public"]
+        next_authority.issue("DNS:localhost,IP:127.0.0.1", secured.certificate, secured.key, days=9)
         try:
             wait_until(lambda: secured.list_models(ALICE, next_authority.ca) == grpc.StatusCode.OK, what="the new certificate over gRPC")
             with secured.http(ca=next_authority.ca) as client:
                 assert client.get("/v1/models").status_code == 200
             assert secured.list_models(ALICE) == grpc.StatusCode.UNAVAILABLE
+            assert expiry(secured, "router")["public"] > first_expiry
             with pytest.raises(httpx.ConnectError), secured.http() as client:
                 client.get("/v1/models")
             assert not any(stream.done() for stream in streams), "they ended before the certificate was another"
@@ -287,6 +290,20 @@ def test_a_certificate_is_exchanged_under_running_streams(secured, api, tiny, tm
             wait_until(lambda: secured.list_models(ALICE) == grpc.StatusCode.OK, what="a certificate of the first authority")
     assert outcomes[0] == outcomes[1] == outcomes[2] and len(outcomes[0][0][0]) == 3000
     assert outcomes[3] == outcomes[4] and outcomes[3][1:] == ("length", "[DONE]")
+
+
+def expiry(secured, process):
+    """Seconds until the certificates of a process expire, by their use."""
+    text = scrape(secured.cluster.metrics_of(process))
+    found = re.findall(r'^triptych_certificate_expiry_timestamp_seconds\{use="(\w+)"\} (\S+)$', text, re.MULTILINE)
+    return {use: float(at) - time.time() for use, at in found}
+
+
+def test_when_certificates_expire_is_exported(secured):
+    for process, uses in (("router", {"public", "internal"}), ("coordinator", {"internal"}), ("decoder-0", {"internal"})):
+        left = expiry(secured, process)
+        assert set(left) == uses
+        assert all(0 < seconds < 20 * 86400 for seconds in left.values())
 
 
 def test_processes_take_none_but_each_other(secured, api, tmp_path):

@@ -98,11 +98,11 @@ def draw(trace, path):
         axis.set_ylabel(f"{role}s")
         axis.set_ylim(0, 8)
         axis.grid(alpha=0.3)
-        for name, rows in trace.phases:
+        for i, (name, rows) in enumerate(trace.phases):
             begin = float(rows[0]["second"]) / 60
             axis.axvline(begin, color="gray", linewidth=0.6)
             if len(rows) > 60:  # there is room for its name
-                axis.text(begin + 0.1, 7.9, name, va="top", fontsize=8)
+                axis.text(begin + 0.1, 7.9 - 0.5 * (i % 2), name, va="top", fontsize=8)
     axes[0].legend(loc="center right", fontsize=8)
     axes[1].set_xlabel("minutes")
     figure.savefig(path, dpi=100)

@@ -206,17 +206,24 @@ class Load:
         if status != 200:
             time.sleep(1)
 
+    def mistake(self):
+        self.chat("Good morning", 0)
+        time.sleep(1)
+
+    def story(self, tokens):
+        if self.chat("Tell me a long story.", tokens) != 200:
+            time.sleep(0.5)
+
     def run(self):
         """What each share of the load shows; returns (begin, end)."""
-        text = lambda: self.text()
-        self.asker(text, 0, 1, 2)
+        self.asker(self.text, 0, 1, 2)
+        self.asker(self.mistake, 0, 1)
         self.asker(lambda: self.picture(again=True), 0, 1)
         self.asker(self.picture, 0.1, 0.3, 8)
-        self.asker(lambda: self.chat("Tell me a long story.", 160), 0.35, 0.65, 12)
-        self.asker(lambda: self.chat("Tell me a long story.", 60), 0.7, 0.85, 40)  # 24 are let in
-        self.asker(self.article, 0, 0.6)
+        self.asker(lambda: self.story(160), 0.35, 0.65, 12)
+        self.asker(lambda: self.story(60), 0.7, 0.85, 40)  # 24 are let in
+        self.asker(self.article, 0, 0.3)
         self.asker(self.cancelled, 0, 1)
-        self.asker(lambda: self.chat("Good morning", 0) or time.sleep(1), 0, 1)  # a mistake
         time.sleep(0.5 * self.length)
         self.processes.kill("decoder-1")
         for thread in self.threads:

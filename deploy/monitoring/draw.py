@@ -56,10 +56,10 @@ def draw(title, panels, path, begin):
         axis.tick_params(labelsize=7)
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, max(1.3 * axis.get_ylim()[1], 1e-3))  # room for the legend
         if series:
             axis.legend(fontsize=6.5, loc="upper left", frameon=False, ncols=2 if len(series) > 3 else 1)
     figure.suptitle(f"{title} (seconds of the load)", x=0.01, ha="left", fontsize=13)
-    figure.tight_layout()
+    figure.tight_layout(rect=(0, 0, 1, 1 - 0.05 / rows))
     figure.savefig(path, dpi=62, metadata={"Software": None})
     plt.close(figure)

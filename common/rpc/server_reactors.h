@@ -71,166 +71,133 @@ Handler Gated(const CallGate& gate, CallInfo& info, Handler handler) {
   return [status](const auto&...) { return EndWith<Result>(status); };
 }
 
-template <typename Request, typename Response>
-class BidiCall final : public grpc::ServerBidiReactor<Request, Response>, public ServerStream<Request, Response> {
+// What the three kinds of stream share. Reactor: one of gRPC's, which reads, writes or does both.
+template <typename Reactor, typename Request, typename Response>
+class StreamCall : public Reactor, public ServerStream<Request, Response> {
  public:
-  using Handler = std::function<Task<Status>(std::shared_ptr<ServerStream<Request, Response>>)>;
+  StreamCall(IoRuntime& runtime, CallInfo info) : core_(runtime, std::move(info)) {}
 
-  static BidiCall* Start(IoRuntime& runtime, CallInfo info, Handler handler) {
-    auto call = std::make_shared<BidiCall>(runtime, std::move(info));
+  const CallInfo& info() const final { return core_.info_; }
+  const Strand& strand() const final { return core_.strand_; }
+  bool cancelled() const final { return core_.cancelled_; }
+  void OnCancel(std::function<void()> hook) final { core_.Hook(std::move(hook)); }
+  Task<std::optional<Request>> Read() final {
+    if constexpr (kReads) {
+      const std::shared_ptr<StreamCall> self = self_;
+      if (core_.finished_ || !self) co_return std::nullopt;
+      this->StartRead(&request_);
+      const bool ok = co_await read_done_.Await();
+      if (!ok) co_return std::nullopt;
+      co_return std::move(request_);
+    }
+    co_return std::nullopt;
+  }
+  Task<bool> Write(Response response) final {
+    if constexpr (kWrites) {
+      const std::shared_ptr<StreamCall> self = self_;
+      if (core_.finished_ || core_.cancelled_ || !self) co_return false;
+      response_ = std::move(response);
+      this->StartWrite(&response_);
+      const bool ok = co_await write_done_.Await();
+      co_return ok;
+    }
+    co_return false;
+  }
+
+ protected:
+  // Runs `serve`, a coroutine over `call`; the call lives until OnDone.
+  template <typename Call>
+  static Call* Begin(const std::shared_ptr<Call>& call, Task<void> serve) {
     call->self_ = call;
-    IoRuntime::Spawn(call->core_.strand_, Serve(call, std::move(handler)));
+    IoRuntime::Spawn(call->core_.strand_, std::move(serve));
     return call.get();
   }
-  BidiCall(IoRuntime& runtime, CallInfo info) : core_(runtime, std::move(info)) {}
+  void End(const Status& status) {
+    core_.finished_ = true;
+    this->Finish(ToGrpc(status));
+  }
 
-  const CallInfo& info() const override { return core_.info_; }
-  const Strand& strand() const override { return core_.strand_; }
-  bool cancelled() const override { return core_.cancelled_; }
-  void OnCancel(std::function<void()> hook) override { core_.Hook(std::move(hook)); }
-  Task<std::optional<Request>> Read() override {
-    const std::shared_ptr<BidiCall> self = self_;
-    if (core_.finished_ || !self) co_return std::nullopt;
-    this->StartRead(&request_);
-    const bool ok = co_await read_done_.Await();
-    if (!ok) co_return std::nullopt;
-    co_return std::move(request_);
-  }
-  Task<bool> Write(Response response) override {
-    const std::shared_ptr<BidiCall> self = self_;
-    if (core_.finished_ || core_.cancelled_ || !self) co_return false;
-    response_ = std::move(response);
-    this->StartWrite(&response_);
-    const bool ok = co_await write_done_.Await();
-    co_return ok;
-  }
+  Handoff<bool> read_done_, write_done_;
 
  private:
-  static Task<void> Serve(std::shared_ptr<BidiCall> call, Handler handler) {
-    Task<Status> task = RunGuarded<Status>(std::move(handler), std::shared_ptr<ServerStream<Request, Response>>(call));
-    const Status status = co_await std::move(task);
-    call->core_.finished_ = true;
-    call->Finish(ToGrpc(status));
-  }
-  void OnReadDone(bool ok) override { read_done_.Set(ok); }
-  void OnWriteDone(bool ok) override { write_done_.Set(ok); }
-  void OnCancel() override {
+  static constexpr bool kReads = requires(Reactor& reactor, Request* request) { reactor.StartRead(request); };
+  static constexpr bool kWrites = requires(Reactor& reactor, const Response* response) { reactor.StartWrite(response); };
+
+  void OnCancel() final {
     core_.cancelled_ = true;
     asio::post(core_.strand_, [self = self_] { self->core_.RunHook(); });
   }
   // All operations are over; posted, so that what runs on the strand sees the end of self_ between its own steps.
-  void OnDone() override {
-    asio::post(core_.strand_, [self = self_]() mutable {
-      self->self_.reset();
-    });
+  void OnDone() final {
+    asio::post(core_.strand_, [self = self_] { self->self_.reset(); });
   }
 
   ServerCallCore core_;
   Request request_;
   Response response_;
-  Handoff<bool> read_done_, write_done_;
-  std::shared_ptr<BidiCall> self_;  // until OnDone
+  std::shared_ptr<StreamCall> self_;  // until OnDone
 };
 
 template <typename Request, typename Response>
-class WriterCall final : public grpc::ServerWriteReactor<Response>, public ServerStream<Request, Response> {
+class BidiCall final : public StreamCall<grpc::ServerBidiReactor<Request, Response>, Request, Response> {
  public:
+  using StreamCall<grpc::ServerBidiReactor<Request, Response>, Request, Response>::StreamCall;
+  using Handler = std::function<Task<Status>(std::shared_ptr<ServerStream<Request, Response>>)>;
+
+  static BidiCall* Start(IoRuntime& runtime, CallInfo info, Handler handler) {
+    const auto call = std::make_shared<BidiCall>(runtime, std::move(info));
+    return BidiCall::Begin(call, Serve(call, std::move(handler)));
+  }
+
+ private:
+  static Task<void> Serve(std::shared_ptr<BidiCall> call, Handler handler) {
+    Task<Status> task = RunGuarded<Status>(std::move(handler), std::shared_ptr<ServerStream<Request, Response>>(call));
+    call->End(co_await std::move(task));
+  }
+  void OnReadDone(bool ok) override { this->read_done_.Set(ok); }
+  void OnWriteDone(bool ok) override { this->write_done_.Set(ok); }
+};
+
+template <typename Request, typename Response>
+class WriterCall final : public StreamCall<grpc::ServerWriteReactor<Response>, Request, Response> {
+ public:
+  using StreamCall<grpc::ServerWriteReactor<Response>, Request, Response>::StreamCall;
   using Handler = std::function<Task<Status>(std::shared_ptr<ServerStream<Request, Response>>, Request)>;
 
   static WriterCall* Start(IoRuntime& runtime, CallInfo info, Request request, Handler handler) {
-    auto call = std::make_shared<WriterCall>(runtime, std::move(info));
-    call->self_ = call;
-    IoRuntime::Spawn(call->core_.strand_, Serve(call, std::move(request), std::move(handler)));
-    return call.get();
-  }
-  WriterCall(IoRuntime& runtime, CallInfo info) : core_(runtime, std::move(info)) {}
-
-  const CallInfo& info() const override { return core_.info_; }
-  const Strand& strand() const override { return core_.strand_; }
-  bool cancelled() const override { return core_.cancelled_; }
-  void OnCancel(std::function<void()> hook) override { core_.Hook(std::move(hook)); }
-  Task<std::optional<Request>> Read() override { co_return std::nullopt; }
-  Task<bool> Write(Response response) override {
-    const std::shared_ptr<WriterCall> self = self_;
-    if (core_.finished_ || core_.cancelled_ || !self) co_return false;
-    response_ = std::move(response);
-    this->StartWrite(&response_);
-    const bool ok = co_await write_done_.Await();
-    co_return ok;
+    const auto call = std::make_shared<WriterCall>(runtime, std::move(info));
+    return WriterCall::Begin(call, Serve(call, std::move(request), std::move(handler)));
   }
 
  private:
   static Task<void> Serve(std::shared_ptr<WriterCall> call, Request request, Handler handler) {
     Task<Status> task = RunGuarded<Status>(
         std::move(handler), std::shared_ptr<ServerStream<Request, Response>>(call), std::move(request));
-    const Status status = co_await std::move(task);
-    call->core_.finished_ = true;
-    call->Finish(ToGrpc(status));
+    call->End(co_await std::move(task));
   }
-  void OnWriteDone(bool ok) override { write_done_.Set(ok); }
-  void OnCancel() override {
-    core_.cancelled_ = true;
-    asio::post(core_.strand_, [self = self_] { self->core_.RunHook(); });
-  }
-  void OnDone() override {
-    asio::post(core_.strand_, [self = self_] { self->self_.reset(); });
-  }
-
-  ServerCallCore core_;
-  Response response_;
-  Handoff<bool> write_done_;
-  std::shared_ptr<WriterCall> self_;  // until OnDone
+  void OnWriteDone(bool ok) override { this->write_done_.Set(ok); }
 };
 
 template <typename Request, typename Response>
-class ReaderCall final : public grpc::ServerReadReactor<Request>, public ServerStream<Request, Response> {
+class ReaderCall final : public StreamCall<grpc::ServerReadReactor<Request>, Request, Response> {
  public:
+  using StreamCall<grpc::ServerReadReactor<Request>, Request, Response>::StreamCall;
   using Handler = std::function<Task<StatusOr<Response>>(std::shared_ptr<ServerStream<Request, Response>>)>;
 
   static ReaderCall* Start(IoRuntime& runtime, CallInfo info, Response* response, Handler handler) {
-    auto call = std::make_shared<ReaderCall>(runtime, std::move(info));
-    call->self_ = call;
-    IoRuntime::Spawn(call->core_.strand_, Serve(call, response, std::move(handler)));
-    return call.get();
+    const auto call = std::make_shared<ReaderCall>(runtime, std::move(info));
+    return ReaderCall::Begin(call, Serve(call, response, std::move(handler)));
   }
-  ReaderCall(IoRuntime& runtime, CallInfo info) : core_(runtime, std::move(info)) {}
-
-  const CallInfo& info() const override { return core_.info_; }
-  const Strand& strand() const override { return core_.strand_; }
-  bool cancelled() const override { return core_.cancelled_; }
-  void OnCancel(std::function<void()> hook) override { core_.Hook(std::move(hook)); }
-  Task<std::optional<Request>> Read() override {
-    const std::shared_ptr<ReaderCall> self = self_;
-    if (core_.finished_ || !self) co_return std::nullopt;
-    this->StartRead(&request_);
-    const bool ok = co_await read_done_.Await();
-    if (!ok) co_return std::nullopt;
-    co_return std::move(request_);
-  }
-  Task<bool> Write(Response) override { co_return false; }
 
  private:
   static Task<void> Serve(std::shared_ptr<ReaderCall> call, Response* response, Handler handler) {
     Task<StatusOr<Response>> task =
         RunGuarded<StatusOr<Response>>(std::move(handler), std::shared_ptr<ServerStream<Request, Response>>(call));
     StatusOr<Response> result = co_await std::move(task);
-    call->core_.finished_ = true;
     if (result.ok()) *response = *std::move(result);
-    call->Finish(ToGrpc(result.status()));
+    call->End(result.status());
   }
-  void OnReadDone(bool ok) override { read_done_.Set(ok); }
-  void OnCancel() override {
-    core_.cancelled_ = true;
-    asio::post(core_.strand_, [self = self_] { self->core_.RunHook(); });
-  }
-  void OnDone() override {
-    asio::post(core_.strand_, [self = self_] { self->self_.reset(); });
-  }
-
-  ServerCallCore core_;
-  Request request_;
-  Handoff<bool> read_done_;
-  std::shared_ptr<ReaderCall> self_;  // until OnDone
+  void OnReadDone(bool ok) override { this->read_done_.Set(ok); }
 };
 
 template <typename Response>

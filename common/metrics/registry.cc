@@ -47,10 +47,10 @@ void MetricRegistry::BeforeRead(std::function<void()> refresh) {
 }
 
 std::string MetricRegistry::Serialize() const {
-  {
-    std::lock_guard lock(mutex_);
-    for (const auto& refresh : refresh_) refresh();
-  }
+  std::unique_lock lock(mutex_);
+  const std::vector<std::function<void()>> refresh = refresh_;
+  lock.unlock();  // it may read files, and requests take the lock
+  for (const auto& one : refresh) one();
   return prometheus::TextSerializer().Serialize(registry_->Collect());
 }
 

@@ -18,7 +18,8 @@ namespace triptych {
 
 using MetricLabels = std::map<std::string, std::string>;
 
-// Makes a process's metrics. Each binary's metrics.h has one member and one verb per metric and is the only one to call this.
+// Makes a process's metrics. Each binary's metrics.h has one member and one verb per metric; besides these headers only what all
+// binaries export alike calls this (tls/certificate_metric.h).
 // Label values beyond kMaxMetricLabelValues of one metric fall into "other". Returned references live as long as the registry;
 // the metric objects are thread-safe.
 class MetricRegistry {
@@ -30,7 +31,7 @@ class MetricRegistry {
                                    std::string_view help,
                                    const std::vector<double>& buckets,
                                    const MetricLabels& labels = {});
-  // Called before metrics are read, for what changes by itself; must not block or make metrics.
+  // Called before metrics are read, for what changes by itself, on the reader's thread and without the registry's lock.
   void BeforeRead(std::function<void()> refresh);
   std::string Serialize() const;  // Prometheus text format
 

@@ -11,7 +11,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/lib.sh
 export PATH="${TRIPTYCH_DEPLOY_BIN:-$cache_dir/deploy/bin}:$PATH"
-python=${TRIPTYCH_PYTHON:-$cache_dir/deploy/scaling-venv/bin/python}
-[ -x "$python" ] || python=$cache_dir/deploy/venv/bin/python
+python=$cache_dir/deploy/scaling-venv/bin/python
+[ -x "$python" ] || python=$cache_dir/deploy/venv/bin/python # which draws nothing
+python=${TRIPTYCH_PYTHON:-$python}
 exec "$python" deploy/monitoring/verify.py --bin "${TRIPTYCH_BIN:-build/release/bin}" \
   --model "${TRIPTYCH_MODEL:-tests/golden/xcomposer2-vl-tiny}" --seconds "${1:-30}" ${2:+--pictures "$2"}

@@ -57,6 +57,13 @@ StatusOr<TenantResolver> OpenKeys(const RouterConfig& config) {
   });
 }
 
+PictureFetcher::Options FetchOptions(const RouterConfig& config) {
+  return {.hosts = {config.image_hosts.begin(), config.image_hosts.end()},
+          .private_addresses = config.image_private_addresses,
+          .max_image_bytes = config.limits.max_image_bytes,
+          .patience = config.image_patience};
+}
+
 // Until no request is open any more, the end has come, or a second signal.
 void AwaitLast(const std::function<int64_t()>& open_requests, TimePoint end, SignalWaiter& signals) {
   while (open_requests() > 0 && std::chrono::steady_clock::now() < end) {
@@ -81,10 +88,7 @@ Status Run(const RouterConfig& config, SignalWaiter& signals, const std::functio
   const TextEmbedder embedder(&models, &channels, &workers, config.limits.max_text_bytes);
   TRIPTYCH_ASSIGN_OR_RETURN(const LibraryCatalog libraries, OpenLibraries(config, &embedder));
   const SessionContext context{.channels = &channels, .workers = &workers, .metrics = &metrics, .worker_wait = config.worker_wait};
-  PictureFetcher fetcher({.hosts = {config.image_hosts.begin(), config.image_hosts.end()},
-                          .private_addresses = config.image_private_addresses,
-                          .max_image_bytes = config.limits.max_image_bytes,
-                          .patience = config.image_patience});
+  PictureFetcher fetcher(FetchOptions(config));
   InferenceService service(&runtime, &config, &models, &libraries, &images, &fetcher, &context, tenants);
   TextVectorsService text_vectors(&runtime, &embedder, service.gate());
   RpcServer server({.listen = config.listen,

@@ -6,35 +6,24 @@ import base64
 import contextlib
 import http.client
 import json
-import random
+import os
+import pathlib
 import re
 import ssl
-import struct
 import subprocess
+import sys
 import threading
 import time
 import urllib.parse
 import urllib.request
-import zlib
 
+PICTURE = (pathlib.Path(__file__).resolve().parents[2] / "helm/triptych/files/bars.png").read_bytes()
 NAMESPACE, RELEASE, MODEL = "vision", "triptych", "pictogram"
 # What kube-state-metrics tells of a HorizontalPodAutoscaler; there is none here.
 KUBE_STATE = f"""\
 kube_horizontalpodautoscaler_status_desired_replicas{{namespace="{NAMESPACE}",horizontalpodautoscaler="{RELEASE}-decoder-pool"}} 2
 kube_horizontalpodautoscaler_spec_max_replicas{{namespace="{NAMESPACE}",horizontalpodautoscaler="{RELEASE}-decoder-pool"}} 6
 """
-
-
-def png(seed, side=112):
-    """A picture of four random colours."""
-    colours = random.Random(seed).randbytes(12)
-    half = side // 2
-    rows = [b"\0" + colours[i:i + 3] * half + colours[i + 3:i + 6] * half
-            for i in (0, 6) for _ in range(half)]
-    chunk = lambda kind, data: (struct.pack(">I", len(data)) + kind + data
-                                + struct.pack(">I", zlib.crc32(kind + data)))
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
-            + chunk(b"IDAT", zlib.compress(b"".join(rows))) + chunk(b"IEND", b""))
 
 
 class Processes:
@@ -100,7 +89,7 @@ class Processes:
     def _start_prometheus(self):
         state = self.folder / "kube-state.prom"
         state.write_text(KUBE_STATE)
-        self._run("kube-state", "python3", "-m", "http.server", "--bind", "127.0.0.1", "--directory",
+        self._run("kube-state", sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory",
                   self.folder, "9184")
         label = lambda name, address, **more: {
             "targets": [address],
@@ -138,10 +127,10 @@ class Processes:
         finally:
             connection.close()
 
-    def query(self, query, **when):
-        """Prometheus' result: of one moment, or of a range with start, end and step."""
-        path = "query_range" if when else "query"
-        url = f"{self.prometheus}/api/v1/{path}?{urllib.parse.urlencode({'query': query, **when})}"
+    def query(self, expression, begin, end):
+        """Prometheus' result: [{metric: labels, values: [(time, text)]}], a value a second."""
+        wanted = urllib.parse.urlencode({"query": expression, "start": begin, "end": end, "step": 1})
+        url = f"{self.prometheus}/api/v1/query_range?{wanted}"
         try:
             with urllib.request.urlopen(url, timeout=60) as reply:
                 return json.load(reply)["data"]["result"]
@@ -165,7 +154,6 @@ class Load:
 
     def __init__(self, processes, length):
         self.processes, self.length, self.threads, self.begin = processes, length, [], time.time()
-        self.drawn, self.lock = 0, threading.Lock()
 
     def asker(self, ask, begin, end, count=1):
         """begin, end: shares of the load's length."""
@@ -188,11 +176,8 @@ class Load:
         self.chat("Name a colour.", 12)
         time.sleep(0.3)
 
-    def picture(self, again=False):
-        with self.lock:
-            self.drawn += 0 if again else 1
-            seed = 0 if again else self.drawn
-        url = "data:image/png;base64," + base64.b64encode(png(seed)).decode()
+    def picture(self, file=PICTURE):
+        url = "data:image/png;base64," + base64.b64encode(file).decode()
         self.chat([{"type": "image_url", "image_url": {"url": url}},
                    {"type": "text", "text": "What is in this picture?"}], 6)
 
@@ -218,8 +203,9 @@ class Load:
         """What each share of the load shows; returns (begin, end)."""
         self.asker(self.text, 0, 1, 2)
         self.asker(self.mistake, 0, 1)
-        self.asker(lambda: self.picture(again=True), 0, 1)
-        self.asker(self.picture, 0.1, 0.3, 8)
+        self.asker(self.picture, 0, 1)
+        # Files of their own, though of the same pixels: no encoder has seen them.
+        self.asker(lambda: self.picture(PICTURE + os.urandom(8)), 0.1, 0.3, 8)
         self.asker(lambda: self.story(160), 0.35, 0.65, 12)
         self.asker(lambda: self.story(60), 0.7, 0.85, 40)  # 24 are let in
         self.asker(self.article, 0, 0.3)

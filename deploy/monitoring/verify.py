@@ -30,8 +30,7 @@ def manifests(*values):
 
 
 def has_data(result):
-    return any(not math.isnan(float(value)) for sample in result
-               for _, value in sample.get("values", [sample.get("value")]))
+    return any(not math.isnan(float(value)) for sample in result for _, value in sample["values"])
 
 
 def expressions():
@@ -46,14 +45,15 @@ def expressions():
             metric, cluster.NAMESPACE, labels))
 
 
-def draw_all(processes, folder, begin, end):
-    import draw
+def draw_all(results, folder, begin):
+    """results: Prometheus' by expression."""
+    import draw  # matplotlib is for pictures alone
     for board in BOARDS:
         text, panels = board.read_text(), []
         for title, unit, is_stacked, targets in queries.of_dashboard(text):
             series = []
             for legend, expression in targets.items():
-                for found in processes.query(expression, start=begin, end=end, step=1):
+                for found in results[expression]:
                     points = [(t, float(v)) for t, v in found["values"] if not math.isnan(float(v))]
                     if points:
                         series.append((draw.legend_of(legend, found["metric"]), *zip(*points)))
@@ -72,12 +72,10 @@ def main():
     with tempfile.TemporaryDirectory() as folder, \
             cluster.Processes(pathlib.Path(folder), args.bin, args.model, RULES) as processes:
         begin, end = cluster.Load(processes, args.seconds).run()
-        without = []
-        for where, expression in wanted:
-            if not has_data(processes.query(expression, start=begin, end=end, step=1)):
-                without.append(f"{where}\n    {expression}")
-        if args.pictures:
-            draw_all(processes, args.pictures, begin, end)
+        results = {expression: processes.query(expression, begin, end) for _, expression in wanted}
+    without = [f"{where}\n    {expression}" for where, expression in wanted if not has_data(results[expression])]
+    if args.pictures:
+        draw_all(results, args.pictures, begin)
     print(f"{len(wanted)} expressions asked, {len(without)} without data")
     if without:
         sys.exit("\n".join(without))

@@ -61,7 +61,7 @@ class Processes:
             "models": [{"name": MODEL, "path": str(model)}],
             "public_tls": {"certificate": f"{folder}/tls.crt", "key": f"{folder}/tls.key"}})["http"]
         self.trust = ssl.create_default_context(cafile=f"{folder}/tls.crt")
-        self.prometheus = self._start_prometheus()
+        self._start_prometheus()
 
     def start(self, name, program, config):
         """The addresses that the process has bound."""
@@ -106,15 +106,16 @@ class Processes:
         (self.folder / "prometheus.yaml").write_text(json.dumps(config))
         self._run("prometheus", "prometheus", "--config.file", self.folder / "prometheus.yaml",
                   "--storage.tsdb.path", self.folder / "tsdb", "--web.listen-address", "127.0.0.1:9190")
-        address = "http://127.0.0.1:9190"
+        self.prometheus = "http://127.0.0.1:9190"
 
-        def is_ready():
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/-/ready", timeout=5):
-                return True
+        def has_seen_all():  # what rises before that is in no rate
+            now = time.time()
+            with contextlib.suppress(OSError):
+                found = self.query("count(up == 1)", now, now)
+                return bool(found) and int(found[0]["values"][0][1]) == len(targets) + 1
             return False
 
-        self.wait_for(is_ready, "prometheus")
-        return address
+        self.wait_for(has_seen_all, "prometheus")
 
     def post(self, path, body, read=None, timeout=300):
         """The status of the answer, once all of it is there, or `read` bytes, whereupon we hang up."""
@@ -135,6 +136,8 @@ class Processes:
             with urllib.request.urlopen(url, timeout=60) as reply:
                 return json.load(reply)["data"]["result"]
         except urllib.error.HTTPError as error:
+            if error.code == 503:  # it is starting
+                raise ConnectionError(str(error)) from None
             raise ValueError(json.load(error)["error"]) from None
 
     def kill(self, name):
